@@ -1,0 +1,172 @@
+/**
+ * Owns the bounded decoding of what viewers send: bytes to commands, or a refusal that names the
+ * field and the rule. Never throws. The caller has already bounded the size.
+ */
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { TSchema } from '@sinclair/typebox';
+import { DATA_BYTES_MAX, DATA_DEPTH_MAX } from '../limits.js';
+import {
+  DanmakuBodySchema,
+  JoinSchema,
+  LeaveSchema,
+  PingSchema,
+  SendSchema,
+  type Command,
+  type DanmakuBody,
+} from './schema.js';
+
+/** A refusal of input: which field, which rule. `id` is set when a broken `send` still had one. */
+export interface Broken {
+  readonly broken: true;
+  readonly field: string;
+  readonly rule: string;
+  readonly message: string;
+  readonly id?: string | number;
+}
+
+const ajv = new Ajv({ allErrors: false, allowUnionTypes: true });
+const validators: Readonly<Record<string, ValidateFunction>> = {
+  join: compile(JoinSchema),
+  leave: compile(LeaveSchema),
+  send: compile(SendSchema),
+  ping: compile(PingSchema),
+};
+const validateBody = compile(DanmakuBodySchema);
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+/** Control characters other than tab and line feed. */
+const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
+
+function compile(schema: TSchema): ValidateFunction {
+  return ajv.compile(schema);
+}
+
+/** The command of one line, or why it is none. */
+export function decodeCommand(line: string): Command | Broken {
+  const value = parseObject(line);
+  if ('broken' in value) return value as unknown as Broken;
+  const type = value['type'];
+  if (typeof type !== 'string') return refuse('type', 'required', idOf(value));
+  const validate = Object.hasOwn(validators, type) ? validators[type] : undefined;
+  if (validate === undefined) return refuse('type', 'one of join, leave, send, ping', idOf(value));
+  if (!validate(value)) return fromAjv(validate.errors, idOf(value));
+  const flaw = type === 'send' ? contentFlaw(value as unknown as DanmakuBody) : undefined;
+  if (flaw !== undefined) return { ...flaw, ...withId(idOf(value)) };
+  return value as unknown as Command;
+}
+
+/** The body of a danmaku sent by POST, or why it is none. */
+export function decodeDanmakuBody(text: string): DanmakuBody | Broken {
+  const value = parseObject(text);
+  if ('broken' in value) return value as unknown as Broken;
+  if (!validateBody(value)) return fromAjv(validateBody.errors, idOf(value));
+  return contentFlaw(value as DanmakuBody) ?? (value as DanmakuBody);
+}
+
+/** The text of bytes that must be UTF-8. */
+export function decodeText(bytes: Uint8Array): string | Broken {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return refuse('', 'valid UTF-8');
+  }
+}
+
+export function isBroken(value: object | string): value is Broken {
+  return typeof value === 'object' && 'broken' in value;
+}
+
+/** What a schema cannot say of text and data: well-formed, printable, bounded depth and bytes. */
+export function contentFlaw(body: {
+  readonly text?: string;
+  readonly data?: unknown;
+}): Broken | undefined {
+  if (body.text !== undefined) {
+    if (!body.text.isWellFormed()) return refuse('text', 'well-formed Unicode');
+    if (controls.test(body.text)) return refuse('text', 'no control characters');
+    if (body.text.trim() === '') return refuse('text', 'not blank');
+  }
+  if (body.data === undefined) return undefined;
+  if (depthOf(body.data, DATA_DEPTH_MAX) > DATA_DEPTH_MAX) {
+    return refuse('data', `maxDepth ${DATA_DEPTH_MAX}`);
+  }
+  const json = JSON.stringify(body.data);
+  if (!json.isWellFormed()) return refuse('data', 'well-formed Unicode');
+  return Buffer.byteLength(json) > DATA_BYTES_MAX
+    ? refuse('data', `maxBytes ${DATA_BYTES_MAX}`)
+    : undefined;
+}
+
+function depthOf(value: unknown, budget: number): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (budget < 0) return 1;
+  let deepest = 0;
+  for (const inner of Object.values(value)) {
+    deepest = Math.max(deepest, depthOf(inner, budget - 1));
+    if (deepest > budget) break;
+  }
+  return deepest + 1;
+}
+
+function parseObject(text: string): Record<string, unknown> | Broken {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return refuse('', 'JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return refuse('', 'a JSON object');
+  }
+  if ('broken' in value) return refuse('broken', 'no unknown field');
+  return value as Record<string, unknown>;
+}
+
+function fromAjv(
+  errors: readonly ErrorObject[] | null | undefined,
+  id: string | number | undefined,
+): Broken {
+  const error = errors?.[0];
+  if (error === undefined) return refuse('', 'the schema', id);
+  const path = error.instancePath.slice(1).replaceAll('/', '.');
+  const params = error.params as Record<string, unknown>;
+  switch (error.keyword) {
+    case 'required':
+      return refuse(join(path, String(params['missingProperty'])), 'required', id);
+    case 'additionalProperties':
+      return refuse(join(path, String(params['additionalProperty'])), 'no unknown field', id);
+    case 'type':
+      return refuse(path, `type ${String(params['type'])}`, id);
+    case 'maxLength':
+    case 'minLength':
+    case 'maximum':
+    case 'minimum':
+      return refuse(path, `${error.keyword} ${String(params['limit'])}`, id);
+    default:
+      return refuse(path, error.message ?? error.keyword, id);
+  }
+}
+
+function join(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
+}
+
+function idOf(value: Record<string, unknown>): string | number | undefined {
+  const id = value['id'];
+  if (typeof id === 'string' && id.length <= 64 && id.isWellFormed()) return id;
+  return typeof id === 'number' && Number.isSafeInteger(id) ? id : undefined;
+}
+
+function withId(id: string | number | undefined): { id?: string | number } {
+  return id === undefined ? {} : { id };
+}
+
+function refuse(field: string, rule: string, id?: string | number): Broken {
+  const what = field === '' ? 'the input' : `"${field.slice(0, 80)}"`;
+  return {
+    broken: true,
+    field: field.slice(0, 80),
+    rule,
+    message: `${what} must be: ${rule}`,
+    ...withId(id),
+  };
+}

@@ -1,0 +1,98 @@
+/**
+ * Owns the lines an edge itself writes to viewers: everything but frames, which the room encodes.
+ * Each function returns one JSON object without a line break.
+ */
+import type { RoomId } from '../ids.js';
+import type { Verdict } from '../verdict.js';
+import type { Position } from '../words.js';
+
+export interface WelcomeLine {
+  readonly viewer: string;
+  readonly edge: string;
+  readonly heartbeatMs: number;
+  /** A returning viewer waits a random time up to this before its first try. */
+  readonly reconnectJitterMs: number;
+  readonly commandBytesMax: number;
+  /** Unix milliseconds of the edge's clock. */
+  readonly now: number;
+}
+
+export interface JoinedLine {
+  readonly room: RoomId;
+  readonly epoch: number;
+  readonly offset: number;
+  /** True: `publications` is exactly what was missed; false: it is the newest window. */
+  readonly recovered: boolean;
+  readonly online: number;
+  readonly user: { readonly id: string; readonly role: string; readonly maySpeak: boolean };
+}
+
+export interface ErrorLine {
+  readonly code: string;
+  readonly message: string;
+  readonly room?: string;
+  readonly field?: string;
+  readonly rule?: string;
+  readonly retryAfterMs?: number;
+}
+
+export interface VerdictLine {
+  readonly room: string;
+  readonly id: string | number;
+  readonly verdict: Verdict;
+  /** Id of the publication that carries the danmaku, when one does. */
+  readonly publication?: string;
+  readonly retryAfterMs?: number;
+  readonly field?: string;
+  readonly rule?: string;
+}
+
+export function welcomeLine(line: WelcomeLine): string {
+  return JSON.stringify({ type: 'welcome', ...line });
+}
+
+/** `publications` are JSON texts of publications, spliced in as they are. */
+export function joinedLine(line: JoinedLine, publications: readonly (string | Buffer)[]): string {
+  const head = JSON.stringify({ type: 'joined', ...line, attributes: {}, cdn: null });
+  return `${head.slice(0, -1)},"publications":[${publications.join(',')}]}`;
+}
+
+export function verdictLine(line: VerdictLine): string {
+  return JSON.stringify({ type: 'verdict', ...line });
+}
+
+export function errorLine(line: ErrorLine): string {
+  return JSON.stringify({ type: 'error', ...line });
+}
+
+export function leftLine(room: string): string {
+  return JSON.stringify({ type: 'left', room });
+}
+
+export function pongLine(now: number): string {
+  return `{"type":"pong","now":${Math.round(now)}}`;
+}
+
+/** A last word; without `room` the connection ends, with it only the room is left. */
+export function byeLine(
+  code: number,
+  reason: string,
+  retryAfterMs?: number,
+  room?: string,
+): string {
+  return JSON.stringify({ type: 'bye', room, code, reason, retryAfterMs });
+}
+
+/** A long poll's or SSE stream's place: the same text on every edge for the same place. */
+export function encodeCursor(position: Position, tick: number): string {
+  return `${position.epoch}.${position.offset}.${tick}`;
+}
+
+export function parseCursor(text: string): { position: Position; tick: number } | undefined {
+  const match = /^(\d{1,15})\.(\d{1,15})\.(\d{1,15})$/.exec(text);
+  if (match === null) return undefined;
+  return {
+    position: { epoch: Number(match[1]), offset: Number(match[2]) },
+    tick: Number(match[3]),
+  };
+}
