@@ -21,6 +21,11 @@ export interface RoomSeed {
   readonly bans: ReadonlyMap<UserId, number>;
   readonly allowed: ReadonlyMap<UserId, number>;
   readonly likes: number;
+  /**
+   * Number of the newest publication if the room was open under this epoch before (`RoomState.seq`
+   * then); absent means 0. Ids would repeat without it.
+   */
+  readonly seq?: number;
   readonly now: number;
 }
 
@@ -46,6 +51,9 @@ export interface Offer {
   readonly data?: unknown;
 }
 
+/** Whatever came in by either door. */
+export type Said = Arrival | Offer;
+
 /** The one end of a danmaku or offer. */
 export interface Settlement {
   readonly ref: Ref;
@@ -70,7 +78,7 @@ export interface TickPlan {
   readonly keep: readonly Planned[];
   /** In order of arrival. Already settled as published or merged. */
   readonly drop: readonly Planned[];
-  /** Danmaku sampled out or shed since the last tick. */
+  /** Danmaku sampled out or shed since the last tick that sent something. */
   readonly shed: number;
   readonly online: number;
   /** Share of ordinary danmaku the edges should let through, thousandths. */
