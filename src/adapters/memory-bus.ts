@@ -6,33 +6,46 @@ import { BarrageError, asBarrageError } from '../errors.js';
 import type { Bus, BusAnswer } from '../ports/bus.js';
 import type { Cancel } from '../ports/clock.js';
 
+/** Bounds of what waits for delivery, and of the requests that wait for an answer, each. */
 export interface MemoryBusBounds {
   readonly items: number;
   readonly bytes: number;
 }
 
 const DEFAULT_BOUNDS: MemoryBusBounds = { items: 100_000, bytes: 64 << 20 };
+const RETRY_MS = 1000;
 
 type Deliver = (bytes: Uint8Array) => void;
 type Answer = (bytes: Uint8Array) => Promise<Uint8Array>;
 
+interface Subscriber {
+  readonly deliver: Deliver;
+  cancelled: boolean;
+}
+
+interface Waiting {
+  /** Who was subscribed when it was published; lists are replaced, never changed. */
+  readonly subscribers: readonly Subscriber[];
+  readonly bytes: Uint8Array;
+}
+
 export class MemoryBus implements Bus {
   readonly #bounds: MemoryBusBounds;
-  readonly #subscribers = new Map<string, Set<Deliver>>();
+  readonly #subscribers = new Map<string, readonly Subscriber[]>();
   readonly #servers = new Map<string, Answer>();
+  readonly #listeners = new Set<(isUp: boolean) => void>();
   readonly #fault: (error: unknown) => void;
-  #waiting: { subject: string; bytes: Uint8Array }[] = [];
+  #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #requests = 0;
+  #requestBytes = 0;
   #scheduled = false;
   #draining = false;
 
   /** `fault` hears of a subscriber that threw; the others still get the bytes. */
   constructor(
     bounds: MemoryBusBounds = DEFAULT_BOUNDS,
-    fault: (error: unknown) => void = (error) => {
-      throw error;
-    },
+    fault: (error: unknown) => void = throwLater,
   ) {
     this.#bounds = bounds;
     this.#fault = fault;
@@ -40,29 +53,30 @@ export class MemoryBus implements Bus {
 
   publish(subject: string, bytes: Uint8Array): BusAnswer {
     if (this.#draining) return 'down';
-    if (!this.#subscribers.has(subject)) return 'sent';
+    const subscribers = this.#subscribers.get(subject);
+    if (subscribers === undefined) return 'sent';
     if (
       this.#waiting.length >= this.#bounds.items ||
       this.#waitingBytes + bytes.byteLength > this.#bounds.bytes
     ) {
       return 'full';
     }
-    this.#waiting.push({ subject, bytes });
+    this.#waiting.push({ subscribers, bytes });
     this.#waitingBytes += bytes.byteLength;
     this.#schedule();
     return 'sent';
   }
 
   subscribe(subject: string, deliver: Deliver): Cancel {
-    const own: Deliver = (bytes) => deliver(bytes);
-    const all = this.#subscribers.get(subject) ?? new Set();
-    this.#subscribers.set(subject, all.add(own));
+    const own: Subscriber = { deliver, cancelled: false };
+    this.#subscribers.set(subject, [...(this.#subscribers.get(subject) ?? []), own]);
     return {
       cancel: () => {
-        all.delete(own);
-        if (all.size === 0 && this.#subscribers.get(subject) === all) {
-          this.#subscribers.delete(subject);
-        }
+        if (own.cancelled) return;
+        own.cancelled = true;
+        const others = (this.#subscribers.get(subject) ?? []).filter((each) => each !== own);
+        if (others.length > 0) this.#subscribers.set(subject, others);
+        else this.#subscribers.delete(subject);
       },
     };
   }
@@ -70,25 +84,23 @@ export class MemoryBus implements Bus {
   async request(subject: string, bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
     const answer = this.#draining ? undefined : this.#servers.get(subject);
     if (answer === undefined) {
-      throw new BarrageError('bus_down', `nobody serves ${subject}`, { retryAfterMs: 1000 });
+      throw new BarrageError('bus_down', `nobody serves ${subject}`, { retryAfterMs: RETRY_MS });
     }
-    if (this.#requests >= this.#bounds.items) {
-      throw new BarrageError('bus_full', 'too many requests wait', { retryAfterMs: 1000 });
+    if (
+      this.#requests >= this.#bounds.items ||
+      this.#requestBytes + bytes.byteLength > this.#bounds.bytes
+    ) {
+      throw new BarrageError('bus_full', 'too many requests wait', { retryAfterMs: RETRY_MS });
     }
     this.#requests++;
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(new BarrageError('timeout', `no answer on ${subject} in ${timeoutMs} ms`));
-      }, timeoutMs);
-    });
+    this.#requestBytes += bytes.byteLength;
+    const late = deadline(subject, timeoutMs);
     try {
-      return await Promise.race([turn().then(() => answer(bytes)), late]);
-    } catch (error) {
-      throw asBarrageError(error);
+      return await Promise.race([answered(answer, bytes), late.passed]);
     } finally {
-      clearTimeout(timer);
+      late.cancel();
       this.#requests--;
+      this.#requestBytes -= bytes.byteLength;
     }
   }
 
@@ -108,13 +120,17 @@ export class MemoryBus implements Bus {
     return !this.#draining;
   }
 
-  onChange(): Cancel {
-    return { cancel: () => undefined };
+  onChange(changed: (isUp: boolean) => void): Cancel {
+    this.#listeners.add(changed);
+    return { cancel: () => this.#listeners.delete(changed) };
   }
 
   async drain(): Promise<void> {
-    this.#draining = true;
-    while (this.#waiting.length > 0 || this.#requests > 0) await turn();
+    if (!this.#draining) {
+      this.#draining = true;
+      for (const changed of this.#listeners) this.#guard(() => changed(false));
+    }
+    while (this.#scheduled || this.#requests > 0) await turn();
   }
 
   #schedule(): void {
@@ -128,16 +144,49 @@ export class MemoryBus implements Bus {
     const batch = this.#waiting;
     this.#waiting = [];
     this.#waitingBytes = 0;
-    for (const { subject, bytes } of batch) {
-      for (const deliver of this.#subscribers.get(subject) ?? []) {
-        try {
-          deliver(bytes);
-        } catch (error) {
-          this.#fault(error);
-        }
+    for (const { subscribers, bytes } of batch) {
+      for (const subscriber of subscribers) {
+        if (!subscriber.cancelled) this.#guard(() => subscriber.deliver(bytes));
       }
     }
   }
+
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#fault(error);
+    }
+  }
+}
+
+/** What a server that fails says is its own affair; the asker learns that it failed. */
+async function answered(answer: Answer, bytes: Uint8Array): Promise<Uint8Array> {
+  await turn();
+  try {
+    return await answer(bytes);
+  } catch (error) {
+    const { message } = asBarrageError(error);
+    throw new BarrageError('internal', message, { cause: error });
+  }
+}
+
+function deadline(subject: string, timeoutMs: number): Cancel & { passed: Promise<never> } {
+  let timer: NodeJS.Timeout | undefined;
+  const passed = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const message = `no answer on ${subject} in ${timeoutMs} ms`;
+      reject(new BarrageError('timeout', message, { retryAfterMs: RETRY_MS }));
+    }, timeoutMs);
+  });
+  return { passed, cancel: () => clearTimeout(timer) };
+}
+
+/** Nobody asked to hear of faults: they must be seen, but not instead of the deliveries behind. */
+function throwLater(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
 }
 
 function turn(): Promise<void> {

@@ -23,6 +23,8 @@ export interface StoredRoom {
   readonly firstOffset: number;
   /** Offset the next appended publication gets; 1 for a new log. Offsets rise by one. */
   readonly nextOffset: number;
+  /** Bytes of the JSON texts in the log; what `logBytes` of the room's settings bounds. */
+  readonly logBytes: number;
 }
 
 export interface RepliedKey {
@@ -35,18 +37,18 @@ export interface RepliedKey {
   readonly expiresAt: number;
 }
 
-/** All parts are applied, or none. */
+/** All parts are applied, or none, in the order in which they are listed here. */
 export interface RoomChanges {
   /** Appended at `from`, `from + 1`, …; refused as `conflict` when `from` is not the next offset. */
   readonly append?: { readonly from: number; readonly json: readonly string[] };
   /** Replaces entries still in the log (a recall leaves a tombstone); others are passed over. */
   readonly rewrite?: readonly LogEntry[];
-  /** Drops entries below this offset. */
+  /** Drops entries below this offset; at most all of them, and `nextOffset` stays. */
   readonly trimBelow?: number;
   /** Sets records; a null value deletes. */
   readonly records?: ReadonlyMap<string, string | null>;
   readonly keys?: readonly RepliedKey[];
-  /** Deletes the room whole: records, log and keys. */
+  /** Deletes the room whole: records, log and keys. Refused as `invalid` next to other parts. */
   readonly remove?: boolean;
 }
 
@@ -55,9 +57,13 @@ export interface RoomChanges {
  * `store_full` (no room on the disk; nothing was written, try later), `store_failed` (anything else).
  */
 export interface Store {
-  /** Takes a shard that is free, expired or already this owner's; a higher epoch each time. */
+  /**
+   * Takes a shard that is free, expired or already this owner's; a higher epoch each time.
+   * Undefined while another owner has it. The first epoch is the time in unix seconds, so that a
+   * store that was wiped does not give out old epochs again.
+   */
   acquire(shard: number, owner: string, ttlMs: number): Promise<number | undefined>;
-  /** Prolongs; false when the lease was lost. */
+  /** Prolongs; false when the lease was lost. One that ran out but was not taken can be prolonged. */
   renew(fence: Fence, ttlMs: number): Promise<boolean>;
   /** Gives the shard up so that another may take it at once. */
   release(fence: Fence): Promise<void>;

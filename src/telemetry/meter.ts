@@ -7,6 +7,8 @@ export type Labels = Readonly<Record<string, string>>;
 
 export interface Sample {
   readonly labels: Labels;
+  /** Which line of a histogram this is, added to the metric's name; absent on all others. */
+  readonly suffix?: '_bucket' | '_sum' | '_count';
   readonly value: number;
 }
 
@@ -111,6 +113,11 @@ export class Meter {
     return set;
   }
 
+  /** Counts kept elsewhere, with labels of their own; `read` is called at each scrape. */
+  tally(name: string, help: string, read: () => readonly Sample[]): void {
+    this.#add({ name, help, type: 'counter', read });
+  }
+
   /** `read` is called at each scrape; a bare number has no labels. */
   gauge(name: string, help: string, read: () => number | readonly Sample[]): void {
     this.#add({
@@ -136,16 +143,16 @@ export class Meter {
   }
 }
 
-/** Samples in Prometheus' own shape: `le` buckets, then `__sum` and `__count` marked by label. */
+/** Samples in Prometheus' own shape: cumulative `le` buckets, then the sum and the count. */
 function histogramSamples(histogram: Histogram): Sample[] {
   const samples: Sample[] = [];
   let running = 0;
   histogram.bounds.forEach((bound, i) => {
     running += histogram.counts[i]!;
-    samples.push({ labels: { le: String(bound) }, value: running });
+    samples.push({ labels: { le: String(bound) }, suffix: '_bucket', value: running });
   });
-  samples.push({ labels: { le: '+Inf' }, value: histogram.count });
-  samples.push({ labels: { part: 'sum' }, value: histogram.sum });
-  samples.push({ labels: { part: 'count' }, value: histogram.count });
+  samples.push({ labels: { le: '+Inf' }, suffix: '_bucket', value: histogram.count });
+  samples.push({ labels: {}, suffix: '_sum', value: histogram.sum });
+  samples.push({ labels: {}, suffix: '_count', value: histogram.count });
   return samples;
 }

@@ -2,8 +2,6 @@
  * Owns the bounded decoding of what viewers send: bytes to commands, or a refusal that names the
  * field and the rule. Never throws. The caller has already bounded the size.
  */
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import type { TSchema } from '@sinclair/typebox';
 import { DATA_BYTES_MAX, DATA_DEPTH_MAX } from '../limits.js';
 import {
   DanmakuBodySchema,
@@ -14,6 +12,7 @@ import {
   type Command,
   type DanmakuBody,
 } from './schema.js';
+import { compileSchema, schemaFlaw, type ValidateFunction } from './validator.js';
 
 /** A refusal of input: which field, which rule. `id` is set when a broken `send` still had one. */
 export interface Broken {
@@ -24,21 +23,16 @@ export interface Broken {
   readonly id?: string | number;
 }
 
-const ajv = new Ajv({ allErrors: false, allowUnionTypes: true });
 const validators: Readonly<Record<string, ValidateFunction>> = {
-  join: compile(JoinSchema),
-  leave: compile(LeaveSchema),
-  send: compile(SendSchema),
-  ping: compile(PingSchema),
+  join: compileSchema(JoinSchema),
+  leave: compileSchema(LeaveSchema),
+  send: compileSchema(SendSchema),
+  ping: compileSchema(PingSchema),
 };
-const validateBody = compile(DanmakuBodySchema);
+const validateBody = compileSchema(DanmakuBodySchema);
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 /** Control characters other than tab and line feed. */
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
-
-function compile(schema: TSchema): ValidateFunction {
-  return ajv.compile(schema);
-}
 
 /** The command of one line, or why it is none. */
 export function decodeCommand(line: string): Command | Broken {
@@ -48,7 +42,7 @@ export function decodeCommand(line: string): Command | Broken {
   if (typeof type !== 'string') return refuse('type', 'required', idOf(value));
   const validate = Object.hasOwn(validators, type) ? validators[type] : undefined;
   if (validate === undefined) return refuse('type', 'one of join, leave, send, ping', idOf(value));
-  if (!validate(value)) return fromAjv(validate.errors, idOf(value));
+  if (!validate(value)) return refuseBySchema(validate, idOf(value));
   const flaw = type === 'send' ? contentFlaw(value as unknown as DanmakuBody) : undefined;
   if (flaw !== undefined) return { ...flaw, ...withId(idOf(value)) };
   return value as unknown as Command;
@@ -58,7 +52,7 @@ export function decodeCommand(line: string): Command | Broken {
 export function decodeDanmakuBody(text: string): DanmakuBody | Broken {
   const value = parseObject(text);
   if ('broken' in value) return value as unknown as Broken;
-  if (!validateBody(value)) return fromAjv(validateBody.errors, idOf(value));
+  if (!validateBody(value)) return refuseBySchema(validateBody, idOf(value));
   return contentFlaw(value as DanmakuBody) ?? (value as DanmakuBody);
 }
 
@@ -89,9 +83,8 @@ export function contentFlaw(body: {
   if (depthOf(body.data, DATA_DEPTH_MAX) > DATA_DEPTH_MAX) {
     return refuse('data', `maxDepth ${DATA_DEPTH_MAX}`);
   }
-  const json = JSON.stringify(body.data);
-  if (!json.isWellFormed()) return refuse('data', 'well-formed Unicode');
-  return Buffer.byteLength(json) > DATA_BYTES_MAX
+  if (!isWellFormedDeep(body.data)) return refuse('data', 'well-formed Unicode');
+  return Buffer.byteLength(JSON.stringify(body.data)) > DATA_BYTES_MAX
     ? refuse('data', `maxBytes ${DATA_BYTES_MAX}`)
     : undefined;
 }
@@ -105,6 +98,15 @@ function depthOf(value: unknown, budget: number): number {
     if (deepest > budget) break;
   }
   return deepest + 1;
+}
+
+/** `JSON.stringify` escapes lone surrogates, so strings are looked at before. Depth is bounded. */
+function isWellFormedDeep(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(
+    ([name, inner]) => name.isWellFormed() && isWellFormedDeep(inner),
+  );
 }
 
 function parseObject(text: string): Record<string, unknown> | Broken {
@@ -121,33 +123,9 @@ function parseObject(text: string): Record<string, unknown> | Broken {
   return value as Record<string, unknown>;
 }
 
-function fromAjv(
-  errors: readonly ErrorObject[] | null | undefined,
-  id: string | number | undefined,
-): Broken {
-  const error = errors?.[0];
-  if (error === undefined) return refuse('', 'the schema', id);
-  const path = error.instancePath.slice(1).replaceAll('/', '.');
-  const params = error.params as Record<string, unknown>;
-  switch (error.keyword) {
-    case 'required':
-      return refuse(join(path, String(params['missingProperty'])), 'required', id);
-    case 'additionalProperties':
-      return refuse(join(path, String(params['additionalProperty'])), 'no unknown field', id);
-    case 'type':
-      return refuse(path, `type ${String(params['type'])}`, id);
-    case 'maxLength':
-    case 'minLength':
-    case 'maximum':
-    case 'minimum':
-      return refuse(path, `${error.keyword} ${String(params['limit'])}`, id);
-    default:
-      return refuse(path, error.message ?? error.keyword, id);
-  }
-}
-
-function join(path: string, name: string): string {
-  return path === '' ? name : `${path}.${name}`;
+function refuseBySchema(validate: ValidateFunction, id: string | number | undefined): Broken {
+  const { field, rule } = schemaFlaw(validate.errors);
+  return refuse(field, rule, id);
 }
 
 function idOf(value: Record<string, unknown>): string | number | undefined {

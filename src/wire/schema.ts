@@ -5,6 +5,7 @@
 import { Type, type Static } from '@sinclair/typebox';
 import { ROOM_ID_PATTERN, USER_ID_PATTERN } from '../ids.js';
 import { TEXT_CHARACTERS_HARD_MAX } from '../limits.js';
+import { LANES, type Lane } from '../words.js';
 
 const strict = { additionalProperties: false } as const;
 
@@ -22,27 +23,36 @@ export const SendIdSchema = Type.Union([
   Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
 ]);
 export const KindSchema = Type.String({ pattern: '^[a-z][a-z0-9_.-]{0,31}$' });
-export const LaneSchema = Type.Union(
-  [Type.Literal('control'), Type.Literal('high'), Type.Literal('normal'), Type.Literal('low')],
-  { description: 'Lane, from the most to the least important' },
-);
+export const LaneSchema = Type.Unsafe<Lane>({
+  type: 'string',
+  enum: [...LANES],
+  description: 'Lane, from the most to the least important',
+});
 export const TextSchema = Type.String({ minLength: 1, maxLength: TEXT_CHARACTERS_HARD_MAX });
 export const StyleSchema = Type.Object(
   {
     mode: Type.Optional(
-      Type.Union([Type.Literal('scroll'), Type.Literal('top'), Type.Literal('bottom')]),
+      Type.Unsafe<'scroll' | 'top' | 'bottom'>({
+        type: 'string',
+        enum: ['scroll', 'top', 'bottom'],
+      }),
     ),
     color: Type.Optional(Type.String({ pattern: '^#[0-9a-fA-F]{6}$' })),
     size: Type.Optional(Type.Integer({ minimum: 12, maximum: 64 })),
   },
   strict,
 );
+/** No control characters: names end up in terminals and logs. */
+const PRINTABLE_PATTERN = '^[^\\u0000-\\u001f\\u007f-\\u009f]*$';
+export const NameSchema = Type.String({ minLength: 1, maxLength: 64, pattern: PRINTABLE_PATTERN });
+export const LevelSchema = Type.Integer({ minimum: 0, maximum: 1000 });
+export const BadgeSchema = Type.String({ maxLength: 64, pattern: PRINTABLE_PATTERN });
 export const SpeakerSchema = Type.Object(
   {
     id: UserIdSchema,
-    name: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
-    level: Type.Optional(Type.Integer({ minimum: 0, maximum: 1000 })),
-    badge: Type.Optional(Type.String({ maxLength: 64 })),
+    name: Type.Optional(NameSchema),
+    level: Type.Optional(LevelSchema),
+    badge: Type.Optional(BadgeSchema),
   },
   strict,
 );
