@@ -1,0 +1,133 @@
+/**
+ * Owns the `room:` section: the table of src/room-settings.ts as settings of the file, and back.
+ * In the file a setting in milliseconds loses its `Ms` and takes a duration (`tick: 100ms`); one in
+ * bytes keeps its name and takes a size (`textBytes: 1KiB`).
+ */
+import {
+  DEFAULT_SETTINGS,
+  SETTINGS,
+  type AudienceRow,
+  type FlagSetting,
+  type LaneSettings,
+  type NumberSetting,
+  type RoomSettings,
+  type SettingName,
+} from '../room-settings.js';
+import { LANES, type Lane } from '../words.js';
+import * as leaf from './leaves.js';
+import type { Leaf } from './leaves.js';
+import { formatDuration, formatSize } from './units.js';
+
+type FileName<K extends string> = K extends `${infer Short}Ms` ? Short : K;
+type ScalarLeaves = {
+  readonly [K in SettingName as FileName<K>]: (typeof SETTINGS)[K] extends FlagSetting
+    ? Leaf<boolean>
+    : Leaf<number>;
+};
+
+const KIND_PATTERN = /^[a-z][a-z0-9_.-]{0,31}$/;
+
+/** A room setting's name in the file. */
+export function fileNameOf(name: SettingName): string {
+  const setting: NumberSetting | FlagSetting = SETTINGS[name];
+  return setting.type === 'number' && setting.unit === 'ms' ? name.slice(0, -'Ms'.length) : name;
+}
+
+function scalarLeaf(setting: NumberSetting | FlagSetting): Leaf<number> | Leaf<boolean> {
+  if (setting.type === 'flag') return leaf.flag(setting.value, setting.about);
+  const { unit, value, min, max, about } = setting;
+  switch (unit) {
+    case 'ms':
+      return leaf.duration(
+        formatDuration(value),
+        [formatDuration(min), formatDuration(max)],
+        about,
+      );
+    case 'bytes':
+      return leaf.size(formatSize(value), [formatSize(min), formatSize(max)], about);
+    case 'perSecond':
+      return leaf.number(value, [min, max], about);
+    default:
+      return leaf.whole(value, [min, max], about);
+  }
+}
+
+function scalarLeaves(): ScalarLeaves {
+  const named = Object.entries(SETTINGS).map(([name, setting]) => [
+    fileNameOf(name as SettingName),
+    scalarLeaf(setting),
+  ]);
+  return Object.fromEntries(named) as ScalarLeaves;
+}
+
+function laneLeaves(lane: Lane) {
+  const { share, depth, bytes } = DEFAULT_SETTINGS.lanes[lane];
+  return {
+    share: leaf.number(share, [0, 100], 'percent of the budget; the four add up to 100'),
+    depth: leaf.whole(depth, [1, 100_000], 'publications that may wait'),
+    bytes: leaf.size(formatSize(bytes), ['8KiB', '256MiB'], 'bytes that may wait'),
+  };
+}
+
+interface FileAudienceRow {
+  readonly viewers: number;
+  readonly budgetPerSecond: number;
+  readonly tick: number;
+}
+
+const { budgetPerSecond, tick } = scalarLeaves();
+
+export const ROOM_SECTION = {
+  ...scalarLeaves(),
+  lanes: {
+    control: laneLeaves('control'),
+    high: laneLeaves('high'),
+    normal: laneLeaves('normal'),
+    low: laneLeaves('low'),
+  },
+  audience: leaf.entries<FileAudienceRow>(
+    DEFAULT_SETTINGS.audience.map(({ tickMs, ...row }) => ({ ...row, tick: tickMs })),
+    {
+      viewers: leaf.leafField(leaf.whole(1, [1, 1_000_000_000], 'viewers')),
+      budgetPerSecond: leaf.leafField(budgetPerSecond),
+      tick: leaf.leafField(tick),
+    },
+    'from this many viewers on these numbers hold instead; in rising order',
+    { most: 16 },
+  ),
+  kinds: leaf.wordMap(
+    DEFAULT_SETTINGS.kinds,
+    LANES,
+    KIND_PATTERN,
+    'lane of each kind, an unnamed one goes to normal; given, it replaces the whole table',
+  ),
+  viewerKinds: leaf.texts(
+    DEFAULT_SETTINGS.viewerKinds,
+    "kinds a viewer may say; the others are the studio's",
+    { pattern: KIND_PATTERN, rule: 'a kind (a-z, then a-z 0-9 _ . -)' },
+  ),
+} as const;
+
+type ScalarValues = { readonly [name: string]: unknown };
+
+/** The section's parts that are not scalars. */
+interface RoomParts {
+  readonly lanes: Readonly<Record<Lane, LaneSettings>>;
+  readonly audience: readonly FileAudienceRow[];
+  readonly kinds: Readonly<Record<string, Lane>>;
+  readonly viewerKinds: readonly string[];
+}
+
+/** The section with the names and units of the code. */
+export function toRoomSettings(section: RoomParts): RoomSettings {
+  const values = section as unknown as ScalarValues;
+  const names = Object.keys(SETTINGS) as SettingName[];
+  const scalars = Object.fromEntries(names.map((name) => [name, values[fileNameOf(name)]]));
+  const audience: AudienceRow[] = section.audience.map((row) => ({
+    viewers: row.viewers,
+    budgetPerSecond: row.budgetPerSecond,
+    tickMs: row.tick,
+  }));
+  const { lanes, kinds, viewerKinds } = section;
+  return { ...(scalars as unknown as RoomSettings), lanes, audience, kinds, viewerKinds };
+}
