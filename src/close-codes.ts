@@ -32,6 +32,8 @@ export const CLOSE = {
   kicked: { code: 4503, reason: 'kicked' },
   /** Repeated input that breaks the protocol. */
   badInput: { code: 4504, reason: 'bad_input' },
+  /** The room was closed for good. */
+  closed: { code: 4505, reason: 'closed' },
 } as const satisfies Record<string, CloseCode>;
 
 export type CloseReason = keyof typeof CLOSE;

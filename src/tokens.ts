@@ -134,6 +134,8 @@ function flawOf(error: unknown): TokenFlaw {
     case TokenError.codes.invalidClaimValue:
       return 'wrong_audience';
     case TokenError.codes.missingRequiredClaim:
+    case TokenError.codes.invalidClaimType:
+    case TokenError.codes.inactive:
       return 'bad_claims';
     default:
       return 'malformed';

@@ -127,7 +127,19 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   const epoch = view.readDoubleLE(8);
   if (kind === KIND_NOTE) return { kind: 'note', epoch, json };
   if (kind !== KIND_KEEP && kind !== KIND_DROP) throw broken('kind');
+  checkRanges(view, count, jsonBytes);
   return new DecodedFrame(view, kind === KIND_KEEP ? 'keep' : 'drop', epoch, count, json);
+}
+
+/** The publications' byte ranges must follow one another inside the JSON. */
+function checkRanges(view: Buffer, count: number, jsonBytes: number): void {
+  let from = view.readUInt32LE(44);
+  if (from > jsonBytes) throw broken('ranges');
+  for (let i = 0; i < count; i++) {
+    const end = view.readUInt32LE(HEADER_BYTES + i * 4);
+    if (end < from || end > jsonBytes) throw broken('ranges');
+    from = end + 1;
+  }
 }
 
 function broken(rule: string): BarrageError {

@@ -151,6 +151,32 @@ it('S-4 a full disk is store_full, what was acknowledged stays, and writing goes
   }
 }, 30_000);
 
+it('S-4 a first start on a disk without any room is refused in words, not by a signal', async () => {
+  const disk = join(folder, 'disk');
+  mkdirSync(disk);
+  const filler = fixture('store-filler.mjs');
+  let child: ChildProcess;
+  let remove = () => undefined as unknown;
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', disk], { stdio: 'ignore' });
+    remove = () => execFileSync('umount', [disk]);
+    expect(() => writeFileSync(join(disk, 'ballast'), Buffer.alloc(2 << 20))).toThrow('ENOSPC');
+    child = run('store-filler.mjs', disk);
+  } catch {
+    child = spawn('sh', ['-c', 'ulimit -S -f 0; exec "$0" "$@"', process.execPath, filler, disk]);
+  }
+  try {
+    const { errors } = linesOf(child);
+    const [code, signal] = await once(child, 'close');
+    expect([code, signal]).toEqual([1, null]);
+    expect(errors()).toContain(`BarrageError: data folder ${disk} `);
+    expect(errors()).toContain("code: 'data_folder'");
+  } finally {
+    child.kill('SIGKILL');
+    remove();
+  }
+});
+
 it('S-6 a folder in use is refused, naming the process, and free again when that was killed', async () => {
   const child = run('store-writer.mjs', folder);
   const { lines, errors } = linesOf(child);

@@ -203,6 +203,19 @@ describe('tables', () => {
     expect(low).toBeGreaterThanOrEqual(5);
   });
 
+  it('R-TICK-4 a small share is not outweighed by the credit of large ones', () => {
+    const sent = run({
+      ...even,
+      budgetPerSecond: 17,
+      tickMs: 200,
+      shares: [0, 6, 46, 48],
+      from: { control: 0, high: 0, normal: 1500, low: 1500 },
+    });
+    for (let start = T0; start + 2000 <= T0 + LENGTH_MS; start += 50) {
+      expect(within(sent, start, start + 2000, ['high'])).toBeGreaterThanOrEqual(1);
+    }
+  });
+
   it('R-TICK-1 a burst after quiet is spread over ticks', () => {
     const sent = run(even);
     const perTick = sent.slice(0, 10).map((tick) => within([tick], 0, Infinity, PACED));

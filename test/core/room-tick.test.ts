@@ -169,6 +169,16 @@ describe('what', () => {
     }
   });
 
+  it.each([1, 2, 3])('R-TICK-5 with perUserPerTick %d a loud user has just that many', (places) => {
+    for (let seed = 0; seed < 20; seed++) {
+      const table = new Table(room({ perUserPerTick: places }), seed);
+      for (let i = 0; i < 150; i++) table.admit(said('loud', `l${i}`), T0);
+      for (let i = 0; i < 12; i++) table.admit(said(`u${i}`, `q${i}`), T0);
+      const texts = textsOf(table.tick(T0).drop);
+      expect(texts.filter((text) => text!.startsWith('l')).length).toBe(places);
+    }
+  });
+
   it('R-TICK-5 a lane under its quota is taken whole, whoever spoke', () => {
     const table = new Table(room({ perUserPerTick: 1 }));
     for (let i = 0; i < 8; i++) table.admit(said('u', `${i}`), T0);

@@ -1,0 +1,30 @@
+/**
+ * Owns what a poller at a cursor is answered: every keepable publication since, the droppable ones
+ * still in the window, in the order they were sent. Rules: SPEC E-POLL-1, E-POLL-3.
+ */
+import type { Position } from '../../src/words.js';
+import type { Kept } from './keep-ring.js';
+import type { RecentWindow, Shown } from './recent-window.js';
+
+export interface PollPlace {
+  readonly position: Position;
+  /** Tick of the newest droppable frame seen. */
+  readonly tick: number;
+}
+
+/** `kept` are all keepables after the place, oldest first; droppables are found in the window. */
+export function pollPublications(
+  place: PollPlace,
+  kept: readonly Kept[],
+  window: RecentWindow,
+): readonly { readonly json: Buffer }[] {
+  const shown = window.filter((entry) =>
+    entry.offset > 0 ? entry.offset > place.position.offset : isNewDrop(entry, place),
+  );
+  const firstShown = shown.find((entry) => entry.offset > 0)?.offset ?? Infinity;
+  return [...kept.filter((entry) => entry.offset < firstShown), ...shown];
+}
+
+function isNewDrop(entry: Shown, { position, tick }: PollPlace): boolean {
+  return entry.epoch > position.epoch || (entry.epoch === position.epoch && entry.tick > tick);
+}

@@ -1,0 +1,143 @@
+/**
+ * Owns what arrives on a viewer's socket before it means anything: text, lines, size, quota, form.
+ * A line becomes a command or a refusal. Rules: SPEC W-1, W-7, W-8, E-IN-6.
+ */
+import { gcra, gcraWaitMs, type Quota } from '../src/gcra.js';
+import {
+  BROKEN_COMMANDS_MAX,
+  COMMAND_BYTES_MAX,
+  COMMANDS_BURST,
+  COMMANDS_PER_SECOND,
+} from '../src/limits.js';
+import { decodeCommand, decodeText, isBroken, type Broken } from '../src/wire/commands.js';
+import { errorLine, verdictLine } from '../src/wire/outgoing.js';
+import type { Command } from '../src/wire/schema.js';
+
+/** Where the ingress of one connection leads. */
+export interface IngressOut {
+  command(command: Command): void;
+  /** A line for the viewer. */
+  reply(name: string, line: string): void;
+  /** A refused `send` that named itself: its one verdict. */
+  refusedSend(verdict: 'invalid' | 'rate_limited'): void;
+  counted(what: 'broken' | 'over_quota'): void;
+  /** Too much that cannot be understood. */
+  tooBroken(): void;
+}
+
+const QUOTA: Quota = { perSecond: COMMANDS_PER_SECOND, burst: COMMANDS_BURST };
+const KNOWN_TYPES: readonly unknown[] = ['join', 'leave', 'send', 'ping'];
+
+export class Ingress {
+  readonly #out: IngressOut;
+  #tat = 0;
+  #brokenInRow = 0;
+
+  constructor(out: IngressOut) {
+    this.#out = out;
+  }
+
+  /** Takes one socket message. `isOpen` is asked between lines: a command may end the connection. */
+  take(bytes: Uint8Array, now: number, isOpen: () => boolean): void {
+    const text = decodeText(bytes);
+    if (typeof text !== 'string') {
+      this.#broken(text);
+      return;
+    }
+    let isTold = false;
+    for (const line of text.split('\n')) {
+      if (!isOpen()) return;
+      if (line === '' || line === '\r') continue;
+      const tat = gcra(this.#tat, now, QUOTA);
+      if (tat !== undefined) {
+        this.#tat = tat;
+        this.#line(line);
+      } else {
+        isTold = this.#overQuota(line, now, isTold);
+      }
+    }
+  }
+
+  #line(line: string): void {
+    if (isTooLarge(line)) {
+      const rule = `maxBytes ${COMMAND_BYTES_MAX}`;
+      this.#out.counted('broken');
+      this.#out.reply(
+        'error',
+        errorLine({ code: 'too_large', message: `a command is ${rule}`, rule }),
+      );
+      return;
+    }
+    const command = decodeCommand(line);
+    if (isBroken(command)) {
+      this.#refuse(command, line);
+      return;
+    }
+    this.#brokenInRow = 0;
+    this.#out.command(command);
+  }
+
+  /** A send is answered by its verdict all the same; the rest of a message by one line. */
+  #overQuota(line: string, now: number, isTold: boolean): boolean {
+    this.#out.counted('over_quota');
+    const retryAfterMs = gcraWaitMs(this.#tat, now, QUOTA);
+    const send = line.includes('"send"') && !isTooLarge(line) ? sendOf(line) : undefined;
+    if (send !== undefined) {
+      this.#out.refusedSend('rate_limited');
+      this.#out.reply('verdict', verdictLine({ ...send, verdict: 'rate_limited', retryAfterMs }));
+      return isTold;
+    }
+    if (!isTold) {
+      const message = `more than ${COMMANDS_PER_SECOND} commands a second`;
+      this.#out.reply('error', errorLine({ code: 'rate_limited', message, retryAfterMs }));
+    }
+    return true;
+  }
+
+  #refuse(broken: Broken, line: string): void {
+    const { field, rule } = broken;
+    const send = broken.id === undefined ? undefined : sendOf(line);
+    if (send !== undefined) {
+      this.#out.counted('broken');
+      this.#out.refusedSend('invalid');
+      this.#out.reply('verdict', verdictLine({ ...send, verdict: 'invalid', field, rule }));
+    } else {
+      this.#broken(broken, KNOWN_TYPES.includes(parsed(line)?.['type']));
+    }
+  }
+
+  /** A known command with a flaw is not rubbish: it does not count towards the end. */
+  #broken({ field, rule, message }: Broken, isKnown = false): void {
+    this.#out.counted('broken');
+    this.#out.reply('error', errorLine({ code: 'invalid', message, field, rule }));
+    if (!isKnown && ++this.#brokenInRow >= BROKEN_COMMANDS_MAX) this.#out.tooBroken();
+  }
+}
+
+function isTooLarge(line: string): boolean {
+  return line.length * 3 > COMMAND_BYTES_MAX && Buffer.byteLength(line) > COMMAND_BYTES_MAX;
+}
+
+/** Room and id of a `send`, valid or not, to answer it by; undefined when it does not say. */
+function sendOf(line: string): { room: string; id: string | number } | undefined {
+  const value = parsed(line);
+  if (value === undefined || value['type'] !== 'send') return undefined;
+  const { room, id } = value;
+  const isId =
+    (typeof id === 'string' && id.length > 0 && id.length <= 64 && id.isWellFormed()) ||
+    Number.isSafeInteger(id);
+  if (!isId) return undefined;
+  const known = typeof room === 'string' && room.isWellFormed() ? room.slice(0, 64) : '';
+  return { room: known, id: id as string | number };
+}
+
+function parsed(line: string): Record<string, unknown> | undefined {
+  try {
+    const value = JSON.parse(line) as unknown;
+    return typeof value === 'object' && value !== null
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The edge's parts list: reads top to bottom which parts there are and who is given whom.
+ * Holds no rule.
+ */
+import { SOCKET_MESSAGE_BYTES_MAX, COMMAND_BYTES_MAX } from '../src/limits.js';
+import type { Bus } from '../src/ports/bus.js';
+import type { Clock } from '../src/ports/clock.js';
+import type { Log } from '../src/ports/log.js';
+import type { Random } from '../src/random.js';
+import type { Meter } from '../src/telemetry/meter.js';
+import type { Tokens } from '../src/tokens.js';
+import { Audience } from './audience.js';
+import { Door } from './door.js';
+import { Entry } from './entry.js';
+import { Fanout } from './fanout.js';
+import { faultReporter } from './faults.js';
+import { ViewerHttp } from './http.js';
+import { Hub } from './hub.js';
+import { AddressCounts } from './limits-by-address.js';
+import { edgeGauges, edgeMeters } from './meters.js';
+import type { EdgeOptions, EdgeTuning } from './options.js';
+import { Owners } from './owners.js';
+import type { ViewerParts } from './parts.js';
+import { listenUws } from './socket-uws.js';
+import { Speaking } from './speech.js';
+import { Uplink } from './uplink.js';
+import { UserConnections } from './users.js';
+import type { ListenViewers } from './viewer-server.js';
+import { Watchers } from './watchers.js';
+
+export interface EdgeParts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly meter: Meter;
+  readonly tokens: () => Tokens;
+  /** The socket library; uWebSockets.js unless told otherwise. */
+  readonly listen?: ListenViewers;
+}
+
+export interface RunningEdge {
+  readonly port: number;
+  /** Takes new tuning at once. */
+  tune(change: Partial<EdgeTuning>): void;
+  /** Whether it takes viewers: the bus is up and it does not drain. */
+  isReady(): boolean;
+  /** Refuses newcomers and ends everyone within the window, with advice when to come back. */
+  drain(windowMs: number): Promise<void>;
+  /** Ends everyone at once and frees the port. */
+  stop(): Promise<void>;
+}
+
+/** A trickling request body is cut after this time. */
+const REQUEST_MS = 10_000;
+/** How long goodbyes may take to leave the process. */
+const STOP_MS = 50;
+
+/** Starts an edge; rejects with BarrageError `port_in_use` or `platform`. */
+export async function startEdge(options: EdgeOptions, parts: EdgeParts): Promise<RunningEdge> {
+  const { bus, clock, random, tokens } = parts;
+  const log = parts.log.with({ edge: options.id });
+  const meters = edgeMeters(parts.meter);
+  const fault = faultReporter(log, meters);
+  let tuned: EdgeTuning = options;
+  let isDraining = false;
+  const tuning = () => tuned;
+
+  const owners = new Owners(bus, meters);
+  const fanout = new Fanout(clock, tuning, meters, fault);
+  const ring = { count: options.ringCount, bytes: options.ringBytes };
+  const hub = new Hub({ bus, clock, random, owners, meters, ring, fanout, tuning, fault });
+  const audience = new Audience(options.id, hub, { bus, clock });
+  const uplink = new Uplink({ edge: options.id, bus, clock, meters });
+  const watchers = new Watchers({ clock, random, tuning });
+  const addresses = new AddressCounts();
+  const entry = new Entry({ hub, tokens, clock, meters });
+  const viewers: ViewerParts = {
+    edge: options.id,
+    clock,
+    random,
+    log,
+    meters,
+    tuning,
+    hub,
+    entry,
+    speaking: new Speaking(uplink, clock, meters),
+    watchers,
+    users: new UserConnections(),
+    addresses,
+    isDraining: () => isDraining,
+    fault,
+  };
+  const door = new Door(viewers);
+  const http = new ViewerHttp(viewers);
+  edgeGauges(parts.meter, { hub, uplink, addresses });
+
+  const server = await (parts.listen ?? listenUws)(serverOptions(options), {
+    upgrade: (request) => door.upgrade(request),
+    request: (request, exchange) => http.serve(request, exchange),
+    fault,
+  });
+  const busWatch = bus.onChange((isUp) => {
+    if (isUp) hub.refreshAll();
+  });
+
+  return {
+    port: server.port,
+    tune: (change) => {
+      tuned = { ...tuned, ...change };
+      fanout.retune();
+    },
+    isReady: () => !isDraining && bus.isUp(),
+    drain: async (windowMs) => {
+      isDraining = true;
+      hub.closePolls();
+      await watchers.drain(windowMs);
+    },
+    stop: async () => {
+      isDraining = true;
+      server.pause();
+      busWatch.cancel();
+      audience.stop();
+      uplink.stop();
+      hub.closePolls();
+      watchers.stop();
+      fanout.stop();
+      hub.stop();
+      await new Promise<void>((resolve) => clock.after(STOP_MS, resolve));
+      server.close();
+    },
+  };
+}
+
+function serverOptions(options: EdgeOptions) {
+  return {
+    host: options.host,
+    port: options.port,
+    socketPath: '/v1/ws',
+    messageBytesMax: SOCKET_MESSAGE_BYTES_MAX,
+    bodyBytesMax: COMMAND_BYTES_MAX,
+    requestMs: REQUEST_MS,
+    // Above the hard mark, which may be tuned up: only the last resort.
+    bufferedBytesMax: options.hardMarkBytes * 4,
+  };
+}

@@ -1,0 +1,158 @@
+/** Owns the names of everything an edge counts, one sentence each. */
+import { CLOSE, type CloseCode, type CloseReason } from '../src/close-codes.js';
+import type { Counter, CounterSet, Histogram, Meter } from '../src/telemetry/meter.js';
+import { VERDICTS, type Verdict } from '../src/verdict.js';
+import { DOOR_REFUSALS, type DoorRefusal } from './upgrade.js';
+
+export const JOIN_ENDS = [
+  'window',
+  'recovered',
+  'resync',
+  'unauthorized',
+  'unknown_room',
+  'banned',
+  'closed',
+  'full',
+  'unavailable',
+  'invalid',
+] as const;
+export type JoinEnd = (typeof JOIN_ENDS)[number];
+
+const TRANSPORTS = ['websocket', 'events', 'poll', 'post'] as const;
+const COMMANDS = ['join', 'leave', 'send', 'ping', 'broken', 'over_quota'] as const;
+const LOST = ['stale', 'held', 'shed', 'undecodable'] as const;
+const CLOSES = Object.keys(CLOSE) as CloseReason[];
+const closeNames = new Map<number, CloseReason>(CLOSES.map((name) => [CLOSE[name].code, name]));
+
+/** The label of a close. */
+export function closeName(close: CloseCode): CloseReason {
+  return closeNames.get(close.code) ?? 'unavailable';
+}
+
+export interface EdgeMeters {
+  readonly opened: CounterSet<(typeof TRANSPORTS)[number]>;
+  readonly refused: CounterSet<DoorRefusal['why']>;
+  readonly closed: CounterSet<CloseReason>;
+  readonly joins: CounterSet<JoinEnd>;
+  readonly commands: CounterSet<(typeof COMMANDS)[number]>;
+  readonly verdicts: CounterSet<Verdict>;
+  readonly frames: CounterSet<'keep' | 'drop'>;
+  readonly framesLost: CounterSet<(typeof LOST)[number]>;
+  readonly holes: CounterSet<'filled' | 'failed'>;
+  readonly snapshots: CounterSet<'taken' | 'failed'>;
+  readonly sends: Counter;
+  readonly sentBytes: Counter;
+  readonly deliveries: Counter;
+  readonly skipped: Counter;
+  readonly compressions: Counter;
+  readonly flushSeconds: Histogram;
+  readonly waitSeconds: Histogram;
+  readonly uplinkBatches: CounterSet<'sent' | 'full' | 'down'>;
+  readonly faults: Counter;
+}
+
+/** Registers an edge's metrics; once per meter. */
+export function edgeMeters(meter: Meter): EdgeMeters {
+  return { ...viewerMeters(meter), ...flowMeters(meter) };
+}
+
+function viewerMeters(meter: Meter) {
+  return {
+    opened: meter.counters(
+      'barrage_edge_opened_total',
+      'Connections and requests let in',
+      'transport',
+      TRANSPORTS,
+    ),
+    refused: meter.counters(
+      'barrage_edge_refused_total',
+      'Connections and requests turned away at the door',
+      'why',
+      DOOR_REFUSALS,
+    ),
+    closed: meter.counters(
+      'barrage_edge_closed_total',
+      'Connections the edge ended',
+      'reason',
+      CLOSES,
+    ),
+    joins: meter.counters('barrage_edge_joins_total', 'Joins by how they ended', 'end', JOIN_ENDS),
+    commands: meter.counters(
+      'barrage_edge_commands_total',
+      'Commands of viewers by type',
+      'type',
+      COMMANDS,
+    ),
+    verdicts: meter.counters(
+      'barrage_edge_verdicts_total',
+      'Verdicts told to senders at this edge',
+      'verdict',
+      VERDICTS,
+    ),
+    uplinkBatches: meter.counters(
+      'barrage_edge_uplink_batches_total',
+      'Batches of danmaku handed to the bus by its answer',
+      'answer',
+      ['sent', 'full', 'down'] as const,
+    ),
+    faults: meter.counter('barrage_edge_faults_total', 'Errors caught in callbacks'),
+  };
+}
+
+function flowMeters(meter: Meter) {
+  return {
+    frames: meter.counters('barrage_edge_frames_total', 'Frames taken from the bus', 'class', [
+      'keep',
+      'drop',
+    ] as const),
+    framesLost: meter.counters(
+      'barrage_edge_frames_lost_total',
+      'Frames not forwarded: of an older epoch or known, over a bound, shed, not decodable',
+      'why',
+      LOST,
+    ),
+    holes: meter.counters(
+      'barrage_edge_holes_total',
+      'Holes in the keepable offsets by how they ended',
+      'end',
+      ['filled', 'failed'] as const,
+    ),
+    snapshots: meter.counters('barrage_edge_snapshots_total', 'Room snapshots asked for', 'end', [
+      'taken',
+      'failed',
+    ] as const),
+    sends: meter.counter('barrage_edge_sends_total', 'Flushes handed to viewers'),
+    sentBytes: meter.counter('barrage_edge_sent_bytes_total', 'Bytes handed to viewers'),
+    deliveries: meter.counter(
+      'barrage_edge_deliveries_total',
+      'Publications handed to viewers, once for each viewer',
+    ),
+    skipped: meter.counter(
+      'barrage_edge_skipped_total',
+      'Droppable publications slow viewers missed, once for each viewer',
+    ),
+    compressions: meter.counter('barrage_edge_compressions_total', 'Flushes compressed'),
+    flushSeconds: meter.histogram('barrage_edge_flush_seconds', 'Time of a flush of one slice'),
+    waitSeconds: meter.histogram(
+      'barrage_edge_wait_seconds',
+      'From the first frame due for a slice to its flush',
+    ),
+  };
+}
+
+/** What the gauges read when asked. */
+export interface GaugeSources {
+  readonly hub: { readonly size: number };
+  readonly uplink: { readonly pending: number };
+  readonly addresses: { readonly total: number };
+}
+
+export function edgeGauges(meter: Meter, { hub, uplink, addresses }: GaugeSources): void {
+  meter.gauge('barrage_edge_connections', 'Open connections and requests', () => addresses.total);
+  meter.gauge('barrage_edge_rooms', 'Rooms this edge listens to', () => hub.size);
+  meter.gauge(
+    'barrage_edge_pending',
+    'Danmaku sent up without a verdict yet',
+    () => uplink.pending,
+  );
+}

@@ -1,0 +1,153 @@
+/**
+ * Owns an edge's copy of what it must know of one room: rules, bans, status, place in the keepable
+ * stream, and the newest publications. Changed by frames, notes and snapshots; asks nobody.
+ */
+import type { RoomId, UserId } from '../src/ids.js';
+import type { EdgeRules } from '../src/room-settings.js';
+import { ADMIT_ALL, type FrameEnvelope } from '../src/wire/envelope.js';
+import type { RoomNote, RoomSnapshot } from '../src/wire/internal.js';
+import { encodeCursor } from '../src/wire/outgoing.js';
+import { positionHolds, type EpochStart, type RoomStatus } from '../src/words.js';
+import type { RoomFrame } from './batch.js';
+import type { KnownRoom } from './core/early-refusal.js';
+import { KeepRing, type RingBounds } from './core/keep-ring.js';
+import { RecentWindow } from './core/recent-window.js';
+import { WINDOW_BYTES, WINDOW_COUNT } from './options.js';
+import type { SentPlace } from './slice.js';
+
+export class Mirror implements KnownRoom {
+  readonly room: RoomId;
+  readonly ring: KeepRing;
+  readonly window = new RecentWindow({ count: WINDOW_COUNT, bytes: WINDOW_BYTES });
+  status: RoomStatus;
+  rules: EdgeRules;
+  bans: Map<UserId, number>;
+  epochs: readonly EpochStart[];
+  epoch: number;
+  online: number;
+  admission = ADMIT_ALL;
+  tick: number;
+  #seq = 0;
+  #dropTick: number;
+  /** Droppable frames up to this tick of the snapshot's epoch are in the snapshot. */
+  #known: { readonly epoch: number; readonly tick: number };
+  #head: SentPlace;
+
+  constructor(snapshot: RoomSnapshot, ring: RingBounds) {
+    this.room = snapshot.room;
+    this.status = snapshot.status;
+    this.rules = snapshot.rules;
+    this.bans = new Map(snapshot.banned);
+    this.epochs = snapshot.epochs;
+    this.epoch = snapshot.epoch;
+    this.online = snapshot.online;
+    this.tick = snapshot.tick;
+    this.#dropTick = snapshot.tick;
+    this.#known = { epoch: snapshot.epoch, tick: snapshot.tick };
+    const kept = keptTail(snapshot);
+    this.ring = new KeepRing(snapshot.offset - kept.length, ring);
+    for (const [offset, json] of kept) this.ring.push(offset, Buffer.from(json));
+    for (const [offset, json] of snapshot.recent) this.#show(offset, Buffer.from(json));
+    this.#head = this.#place();
+  }
+
+  /** The place after the newest frame. */
+  get head(): SentPlace {
+    return this.#head;
+  }
+
+  /** Whether a droppable frame is one the snapshot already held. */
+  knows(frame: FrameEnvelope): boolean {
+    return frame.epoch === this.#known.epoch && frame.tick <= this.#known.tick;
+  }
+
+  /** Takes a frame that follows the head (keepable) or is new (droppable). */
+  take(frame: FrameEnvelope): RoomFrame {
+    this.#seq++;
+    this.tick = frame.tick;
+    this.online = frame.online;
+    this.admission = frame.admission;
+    if (frame.class === 'drop') this.#dropTick = frame.tick;
+    for (let i = 0; i < frame.count; i++) {
+      const json = frame.publication(i);
+      const offset = frame.class === 'keep' ? frame.offset + i : 0;
+      if (offset > 0) this.ring.push(offset, json);
+      this.#show(offset, json);
+    }
+    this.#head = this.#place();
+    const { class: frameClass, json, count } = frame;
+    return { seq: this.#seq, class: frameClass, json, count, cursor: this.#head.cursor };
+  }
+
+  note(note: RoomNote): void {
+    switch (note.note) {
+      case 'rules':
+        this.rules = note.rules;
+        break;
+      case 'status':
+        this.status = note.status;
+        break;
+      case 'ban':
+        this.bans.set(note.user, note.until);
+        break;
+      case 'unban':
+        this.bans.delete(note.user);
+        break;
+      case 'recall': {
+        const json = Buffer.from(note.json);
+        this.ring.replace(note.offset, json);
+        this.window.recall(note.id, json);
+        break;
+      }
+      case 'kick':
+      case 'owner':
+        break;
+    }
+  }
+
+  /** Whether a newer snapshot continues the stream seen here. */
+  continues(snapshot: RoomSnapshot): boolean {
+    const position = { epoch: this.epoch, offset: this.ring.head };
+    return snapshot.offset >= this.ring.head && positionHolds(position, snapshot.epochs);
+  }
+
+  /** Takes over all but the publications, which are filled in by replay. */
+  refresh(snapshot: RoomSnapshot): void {
+    this.status = snapshot.status;
+    this.rules = snapshot.rules;
+    this.bans = new Map(snapshot.banned);
+    this.epochs = snapshot.epochs;
+    this.online = snapshot.online;
+    if (snapshot.epoch > this.epoch) {
+      this.epoch = snapshot.epoch;
+      this.tick = 0;
+      this.#dropTick = 0;
+      // Droppable frames of the new epoch held back meanwhile have not been sent to anyone.
+      this.#known = { epoch: snapshot.epoch, tick: -1 };
+    }
+    this.#head = this.#place();
+  }
+
+  #show(offset: number, json: Buffer): void {
+    const { epoch, tick } = this;
+    this.window.push({ seq: this.#seq, epoch, tick, offset, json });
+  }
+
+  #place(): SentPlace {
+    const offset = this.ring.head;
+    const cursor = encodeCursor({ epoch: this.epoch, offset }, this.#dropTick);
+    return { seq: this.#seq, offset, cursor };
+  }
+}
+
+/** The keepable publications of a snapshot that reach its head without a hole. */
+function keptTail(snapshot: RoomSnapshot): readonly (readonly [number, string])[] {
+  const kept = snapshot.recent.filter(([offset]) => offset > 0);
+  let from = kept.length;
+  let expected = snapshot.offset;
+  while (from > 0 && kept[from - 1]![0] === expected) {
+    from--;
+    expected--;
+  }
+  return kept.slice(from);
+}

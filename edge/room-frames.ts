@@ -1,0 +1,57 @@
+/**
+ * Owns the frames of a room that some slice still has to send, and makes batches of them: slices at
+ * the same place share one batch and so one set of bytes. Bounded in frames and bytes.
+ */
+import { Batch, type RoomFrame } from './batch.js';
+import { WAITING_BYTES_MAX, WAITING_FRAMES_MAX } from './options.js';
+
+export class RoomFrames {
+  #frames: RoomFrame[] = [];
+  #bytes = 0;
+  #last: { readonly from: number; readonly to: number; readonly batch: Batch } | undefined;
+  readonly #compressed: () => void;
+
+  constructor(compressed: () => void) {
+    this.#compressed = compressed;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get length(): number {
+    return this.#frames.length;
+  }
+
+  /** Whether the bound is reached; the caller sheds droppable frames and flushes keepable ones. */
+  isFull(): boolean {
+    return this.#bytes >= WAITING_BYTES_MAX || this.#frames.length >= WAITING_FRAMES_MAX;
+  }
+
+  push(frame: RoomFrame): void {
+    this.#frames.push(frame);
+    this.#bytes += frame.json.length;
+  }
+
+  /** All frames after place `seq`; the same batch for the same place. */
+  since(seq: number): Batch | undefined {
+    const to = this.#frames.at(-1)?.seq ?? 0;
+    if (to <= seq) return undefined;
+    if (this.#last?.from === seq && this.#last.to === to) return this.#last.batch;
+    let start = this.#frames.length;
+    while (start > 0 && this.#frames[start - 1]!.seq > seq) start--;
+    const batch = new Batch(this.#frames.slice(start), this.#compressed);
+    this.#last = { from: seq, to, batch };
+    return batch;
+  }
+
+  /** Forgets frames up to place `seq`, which every slice has passed. */
+  trim(seq: number): void {
+    let gone = 0;
+    while (gone < this.#frames.length && this.#frames[gone]!.seq <= seq) {
+      this.#bytes -= this.#frames[gone++]!.json.length;
+    }
+    if (gone > 0) this.#frames = this.#frames.slice(gone);
+    if (this.#frames.length === 0) this.#last = undefined;
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * Owns the adapter of port ViewerServer over uWebSockets.js; the only importer of it. Sockets are
+ * sent to one by one: with frames joined beforehand a send loop costs what a publish costs, tells at
+ * once who does not read, and needs no topics. Compression is off: frames come compressed.
+ */
+import type * as uws from 'uWebSockets.js';
+import { BarrageError } from '../src/errors.js';
+import { UwsExchange, type Unsettled } from './uws-exchange.js';
+import type {
+  HandshakeRequest,
+  HttpReply,
+  HttpRequest,
+  SendAnswer,
+  SocketListener,
+  ViewerServer,
+  ViewerServerHandlers,
+  ViewerServerOptions,
+  ViewerSocket,
+} from './viewer-server.js';
+
+/** Headers of a request, bytes; the library's own 4 KiB is too little for long tokens and cookies. */
+const HEADER_BYTES_MAX = 16 << 10;
+const IDLE_SECONDS_MAX = 960;
+const SUPPORTED = 'Node 20 or 22 on Linux (x64, arm64, glibc), macOS or Windows';
+
+type Uws = typeof uws;
+type Socket = uws.WebSocket<UserData>;
+interface UserData {
+  readonly accepted: { readonly isBinary: boolean; open(socket: ViewerSocket): SocketListener };
+  readonly address: string;
+  socket: UwsSocket | undefined;
+  listener: SocketListener | undefined;
+}
+
+/** Listens; see `ListenViewers`. */
+export async function listenUws(
+  options: ViewerServerOptions,
+  handlers: ViewerServerHandlers,
+): Promise<ViewerServer> {
+  const library = await loadLibrary();
+  const app = library.App();
+  const open = new Set<UwsSocket>();
+  const exchanges = new Set<Unsettled>();
+  serveSockets(app, { library, options, handlers, open });
+  app.any('/*', (response, request) => {
+    guard(handlers, 'request', () =>
+      serveHttp(response, request, { options, handlers, exchanges }),
+    );
+  });
+  const listening = await listen(app, library, options);
+  let isListening = true;
+  const pause = () => {
+    if (isListening) library.us_listen_socket_close(listening);
+    isListening = false;
+  };
+  return {
+    port: library.us_socket_local_port(listening as uws.us_socket),
+    pause,
+    close: () => {
+      pause();
+      for (const exchange of exchanges) exchange.cut();
+      for (const socket of open) socket.cut();
+    },
+  };
+}
+
+/** The library, or BarrageError `platform` in one line when it has no binary for this machine. */
+export async function loadLibrary(
+  load: () => Promise<Uws> = () => import('uWebSockets.js'),
+): Promise<Uws> {
+  process.env['UWS_HTTP_MAX_HEADERS_SIZE'] ??= String(HEADER_BYTES_MAX);
+  try {
+    return await load();
+  } catch (cause) {
+    const { version, platform, arch } = process;
+    const here = `Node ${version} on ${platform} ${arch}`;
+    const message = `the socket library does not run here (${here}); it needs ${SUPPORTED}`;
+    throw new BarrageError('platform', message, { cause });
+  }
+}
+
+async function listen(
+  app: uws.TemplatedApp,
+  library: Uws,
+  { host, port }: ViewerServerOptions,
+): Promise<uws.us_listen_socket> {
+  // The declared types lack the overload with host and options; without the option two processes
+  // would share a port in silence.
+  const listenHere = app.listen.bind(app) as unknown as (
+    host: string,
+    port: number,
+    options: number,
+    done: (socket: uws.us_listen_socket | false) => void,
+  ) => void;
+  const socket = await new Promise<uws.us_listen_socket | false>((resolve) => {
+    listenHere(host, port, Number(library['LIBUS_LISTEN_EXCLUSIVE_PORT' as keyof Uws]), resolve);
+  });
+  if (socket === false) {
+    throw new BarrageError('port_in_use', `cannot listen on ${host}:${port}: the port is taken`);
+  }
+  return socket;
+}
+
+interface Serving {
+  readonly library: Uws;
+  readonly options: ViewerServerOptions;
+  readonly handlers: ViewerServerHandlers;
+  readonly open: Set<UwsSocket>;
+}
+
+function serveSockets(app: uws.TemplatedApp, serving: Serving): void {
+  const { options, handlers, open } = serving;
+  app.ws<UserData>(options.socketPath, {
+    compression: 0,
+    maxPayloadLength: options.messageBytesMax,
+    maxBackpressure: options.bufferedBytesMax,
+    closeOnBackpressureLimit: true,
+    // Silence is judged by the edge; this only frees what a dead network left behind.
+    idleTimeout: IDLE_SECONDS_MAX,
+    sendPingsAutomatically: false,
+    upgrade: (response, request, context) => {
+      guard(handlers, 'upgrade', () => shakeHands(response, request, context, handlers));
+    },
+    open: (native) => {
+      const data = native.getUserData();
+      const socket = new UwsSocket(native, data.address, data.accepted.isBinary);
+      data.socket = socket;
+      open.add(socket);
+      guard(handlers, 'open', () => (data.listener = data.accepted.open(socket)));
+      if (data.listener === undefined) socket.cut();
+    },
+    message: (native, message, isBinary) => {
+      const { listener, socket } = native.getUserData();
+      const done = guard(handlers, 'message', () => {
+        listener?.received(new Uint8Array(message), isBinary);
+      });
+      if (!done) socket?.cut();
+    },
+    ping: (native) => guard(handlers, 'ping', () => native.getUserData().listener?.heard()),
+    pong: (native) => guard(handlers, 'pong', () => native.getUserData().listener?.heard()),
+    close: (native) => {
+      const data = native.getUserData();
+      if (data.socket === undefined) return;
+      data.socket.forget();
+      open.delete(data.socket);
+      guard(handlers, 'close', () => data.listener?.closed());
+    },
+  });
+}
+
+function shakeHands(
+  response: uws.HttpResponse,
+  request: uws.HttpRequest,
+  context: uws.us_socket_context_t,
+  handlers: ViewerServerHandlers,
+): void {
+  const shake: HandshakeRequest = {
+    address: addressOf(response),
+    query: new URLSearchParams(request.getQuery()),
+    header: (name) => request.getHeader(name),
+  };
+  const answer = handlers.upgrade(shake);
+  if (!answer.accept) {
+    writeReply(response, answer.reply);
+    return;
+  }
+  const data: UserData = {
+    accepted: answer,
+    address: shake.address,
+    socket: undefined,
+    listener: undefined,
+  };
+  try {
+    response.upgrade(
+      data,
+      request.getHeader('sec-websocket-key'),
+      answer.protocol,
+      request.getHeader('sec-websocket-extensions'),
+      context,
+    );
+  } finally {
+    if (data.socket === undefined) answer.abandoned();
+  }
+}
+
+interface HttpServing {
+  readonly options: ViewerServerOptions;
+  readonly handlers: ViewerServerHandlers;
+  readonly exchanges: Set<Unsettled>;
+}
+
+function serveHttp(
+  response: uws.HttpResponse,
+  request: uws.HttpRequest,
+  { options, handlers, exchanges }: HttpServing,
+): void {
+  const headers = new Map<string, string>();
+  request.forEach((name, value) => headers.set(name, value));
+  const exchange = new UwsExchange(response, exchanges, (error) => handlers.fault('http', error));
+  const asked: Omit<HttpRequest, 'body'> = {
+    method: request.getMethod().toUpperCase(),
+    path: request.getUrl(),
+    query: new URLSearchParams(request.getQuery()),
+    headers,
+    address: addressOf(response),
+  };
+  const answer = (body: Buffer) => {
+    const done = guard(handlers, 'request', () => handlers.request({ ...asked, body }, exchange));
+    if (!done) exchange.cut();
+  };
+  if (asked.method !== 'POST') answer(Buffer.alloc(0));
+  else exchange.readBody({ bytesMax: options.bodyBytesMax, withinMs: options.requestMs }, answer);
+}
+
+function writeReply(response: uws.HttpResponse, { status, headers, body }: HttpReply): void {
+  response.cork(() => {
+    response.writeStatus(String(status));
+    for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
+    response.end(body);
+  });
+}
+
+function addressOf(response: uws.HttpResponse): string {
+  return Buffer.from(response.getRemoteAddressAsText()).toString();
+}
+
+/** Runs a handler; what it throws is reported, never passed on to the library. */
+function guard(handlers: ViewerServerHandlers, where: string, run: () => void): boolean {
+  try {
+    run();
+    return true;
+  } catch (error) {
+    handlers.fault(where, error);
+    return false;
+  }
+}
+
+class UwsSocket implements ViewerSocket {
+  #native: Socket | undefined;
+
+  constructor(
+    native: Socket,
+    readonly address: string,
+    readonly isBinary: boolean,
+  ) {
+    this.#native = native;
+  }
+
+  send(content: string | Uint8Array): SendAnswer {
+    if (this.#native === undefined) return 'lost';
+    const answer = this.#native.send(content, this.isBinary, false);
+    return answer === 1 ? 'sent' : answer === 0 ? 'buffered' : 'lost';
+  }
+
+  bufferedBytes(): number {
+    return this.#native?.getBufferedAmount() ?? 0;
+  }
+
+  ping(): void {
+    this.#native?.ping();
+  }
+
+  end(code: number, reason: string): void {
+    this.#native?.end(code, reason);
+  }
+
+  cut(): void {
+    this.#native?.close();
+  }
+
+  /** After the close event the native object must not be touched. */
+  forget(): void {
+    this.#native = undefined;
+  }
+}
