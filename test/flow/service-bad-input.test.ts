@@ -85,7 +85,7 @@ it('T-2 tokens that are malformed, expired, foreign, altered or of an unknown ke
       new Tokens([{ ...TOKEN_KEY, secret: 'x'.repeat(40) }], 'barrage').issue(request, now),
       'bad_signature',
     ],
-    [good.issue({ ...request, rooms: ['another'] }, now), 'not_for_room'],
+    [good.issue({ ...request, rooms: ['another'] }, now), 'wrong_room'],
   ];
   for (const [token, rule] of cases) {
     const viewer = await Viewer.connect(service.viewerPort);

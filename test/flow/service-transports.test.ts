@@ -148,12 +148,12 @@ it('R-ADMIT-1 the books balance in the metrics: received = verdicts', async () =
   }
 });
 
-/** Ends of danmaku by verdict, over room and edge, as /metrics tells them. */
+/** What senders were told, by verdict, as /metrics tells them. */
 async function verdictCounts(): Promise<Map<string, number>> {
   const { body } = await service.studio('GET', '/metrics');
   const counts = new Map<string, number>();
   for (const match of String(body).matchAll(
-    /^barrage_(?:room|edge)_danmaku_total\{verdict="(\w+)"\} (\d+)/gm,
+    /^barrage_edge_verdicts_total\{verdict="(\w+)"\} (\d+)/gm,
   )) {
     counts.set(match[1]!, (counts.get(match[1]!) ?? 0) + Number(match[2]));
   }
