@@ -1,0 +1,58 @@
+/**
+ * The bench: builds the viewers, asks each question of the built service, writes the report.
+ * `npm run bench -- --help` lists the options; bench/README.md says how to read the result.
+ */
+import { join } from 'node:path';
+import { measureApi } from './api.js';
+import { measureFanOut } from './fan-out.js';
+import { measureJoins } from './joins.js';
+import { clock, say } from './kit.js';
+import { isPinning, LOAD_CORE, machineFacts, pinSelf } from './machine.js';
+import { measureMicro } from './micro/main.js';
+import { QUESTIONS, readPlan, type Bench, type Question, type Table } from './plan.js';
+import { writeReport } from './report.js';
+import { projectFolder } from './service.js';
+import { measureUplink } from './uplink.js';
+import { buildViewers } from './viewer-load.js';
+
+const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table>>> = {
+  fanout: measureFanOut,
+  uplink: measureUplink,
+  api: measureApi,
+  joins: measureJoins,
+  micro: measureMicro,
+};
+
+const HELP = `usage: npm run bench -- [--quick] [--only ${QUESTIONS.join(',')}] [--runs 3]
+  [--seconds 8] [--viewers 1000,10000] [--rates 10,100,1000] [--offered 10000,30000,50000]
+  [--seed 1] [--out bench/report]`;
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--help')) return say(HELP);
+  const plan = readPlan(args);
+  const at = new Date(clock.now()).toISOString();
+  const machine = machineFacts();
+  pinSelf(LOAD_CORE);
+  const builder = buildViewers();
+  const warnings = builder.warning === undefined ? [] : [builder.warning];
+  if (!isPinning()) warnings.push('taskset is missing: server and load share cores');
+  if (machine.cores < 2) warnings.push('one core only: server and load share it');
+  const tables: Table[] = [];
+  for (const question of plan.only) {
+    try {
+      tables.push(await ANSWERS[question]({ plan, builder }));
+    } catch (error) {
+      warnings.push(`${question} failed: ${String(error).replaceAll(projectFolder, '.')}`);
+      say(`${question} failed: ${error instanceof Error ? error.stack : String(error)}`);
+      process.exitCode = 1;
+    }
+  }
+  const folder = plan.folder ?? join(projectFolder, 'bench', 'report');
+  const path = writeReport(folder, { at, machine, plan, warnings, tables });
+  process.stdout.write(`${path}\n`);
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  say(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,119 @@
+/**
+ * Owns what a bench run is asked to do: the command line, what `--quick` leaves out, and the shape in
+ * which every question answers. Knows no server.
+ */
+import { parseArgs } from 'node:util';
+import type { Builder } from './viewer-load.js';
+
+export const QUESTIONS = ['fanout', 'uplink', 'api', 'joins', 'micro'] as const;
+export type Question = (typeof QUESTIONS)[number];
+
+export interface Plan {
+  readonly only: readonly Question[];
+  readonly quick: boolean;
+  readonly runs: number;
+  /** Length of each measured window. */
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+  readonly viewers: readonly number[];
+  /** Publications per second of the fan-out. */
+  readonly rates: readonly number[];
+  /** Danmaku per second of the uplink. */
+  readonly offered: readonly number[];
+  readonly seed: number;
+  readonly folder: string | undefined;
+}
+
+/** What a question gets to work with. */
+export interface Bench {
+  readonly plan: Plan;
+  readonly builder: Builder;
+}
+
+/** One line of a table: what was set, then each measured value of every run. */
+export interface Row {
+  readonly case: Readonly<Record<string, string | number>>;
+  readonly values: Readonly<Record<string, readonly number[]>>;
+}
+
+export interface Table {
+  readonly question: Question;
+  readonly title: string;
+  /** What the figures are and are not, a sentence each. */
+  readonly notes: readonly string[];
+  readonly rows: readonly Row[];
+}
+
+/** Throws an Error that names the option and the rule. */
+export function readPlan(args: readonly string[]): Plan {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      runs: { type: 'string' },
+      seconds: { type: 'string' },
+      viewers: { type: 'string' },
+      rates: { type: 'string' },
+      offered: { type: 'string' },
+      seed: { type: 'string' },
+      out: { type: 'string' },
+    },
+  });
+  const { quick } = values;
+  return {
+    only: values.only === undefined ? QUESTIONS : questions(values.only),
+    quick,
+    runs: number('runs', values.runs, quick ? 1 : 3),
+    seconds: number('seconds', values.seconds, quick ? 4 : 8),
+    warmupSeconds: quick ? 2 : 3,
+    viewers: numbers('viewers', values.viewers, [1000, 10_000]),
+    rates: numbers('rates', values.rates, quick ? [100] : [10, 100, 1000]),
+    offered: numbers('offered', values.offered, quick ? [10_000] : [10_000, 30_000, 50_000]),
+    seed: number('seed', values.seed, 1),
+    folder: values.out,
+  };
+}
+
+function questions(text: string): Question[] {
+  return text.split(',').map((word) => {
+    const found = QUESTIONS.find((question) => question === word);
+    if (found === undefined)
+      throw new Error(`--only: "${word}" is none of ${QUESTIONS.join(', ')}`);
+    return found;
+  });
+}
+
+function number(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 1_000_000) {
+    throw new Error(`--${name}: "${text}" is not a whole number from 1 to 1000000`);
+  }
+  return value;
+}
+
+function numbers(name: string, text: string | undefined, fallback: readonly number[]): number[] {
+  return text === undefined ? [...fallback] : text.split(',').map((part) => number(name, part, 1));
+}
+
+/** Collects the values of each case over the runs, in the order the cases first came. */
+export class Rows {
+  readonly #rows = new Map<string, { case: Row['case']; values: Map<string, number[]> }>();
+
+  add(of: Row['case'], values: Readonly<Record<string, number>>): void {
+    const key = JSON.stringify(of);
+    const row = this.#rows.get(key) ?? { case: of, values: new Map<string, number[]>() };
+    this.#rows.set(key, row);
+    for (const [name, value] of Object.entries(values)) {
+      row.values.set(name, [...(row.values.get(name) ?? []), value]);
+    }
+  }
+
+  rows(): Row[] {
+    return [...this.#rows.values()].map((row) => ({
+      case: row.case,
+      values: Object.fromEntries(row.values),
+    }));
+  }
+}

@@ -1,0 +1,222 @@
+/**
+ * Owns the viewers of a measurement: builds bench/load/viewers.c once, starts it, speaks to it over
+ * standard input and reads its JSON lines. Without a compiler Node viewers take its place.
+ */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { sleep, within } from './kit.js';
+import { LOAD_CORE, pinned } from './machine.js';
+import { projectFolder } from './service.js';
+
+export interface Times {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** What bench/load/counts.h prints: all counts of all viewers within a window. */
+export interface ViewerCounts {
+  readonly type: 'ready' | 'second' | 'marked' | 'report' | 'total';
+  readonly seconds: number;
+  readonly opened: number;
+  readonly joined: number;
+  readonly failed: number;
+  readonly closed: number;
+  readonly stalled: number;
+  readonly flushes: number;
+  readonly frames: number;
+  readonly bytes: number;
+  readonly deliveries: number;
+  readonly distinct: number;
+  readonly gaps: number;
+  readonly repeats: number;
+  readonly unread: number;
+  readonly errors: number;
+  readonly pings: number;
+  readonly offered: number;
+  readonly blocked: number;
+  readonly cpuUs: number;
+  readonly verdicts: Readonly<Record<string, number>>;
+  readonly latencyMs: Times;
+  readonly answerMs: Times;
+}
+
+export type Format = 'json' | 'deflate';
+
+export interface LoadOptions {
+  readonly port: number;
+  readonly path: string;
+  readonly room: string;
+  readonly viewers: number;
+  readonly format?: Format;
+  /** Connections opened per second. */
+  readonly rate?: number;
+  readonly processes?: number;
+  /** One token a viewer, in turn. */
+  readonly tokens?: readonly string[];
+  /** What speaking viewers say, in turn. */
+  readonly texts?: readonly string[];
+  /** Share of viewers that stop reading once joined. */
+  readonly stall?: number;
+  /** Viewers join, leave and come again as fast as they can. */
+  readonly churn?: boolean;
+}
+
+export interface Builder {
+  /** Program and first arguments. */
+  readonly command: readonly string[];
+  readonly warning: string | undefined;
+  readonly deflate: boolean;
+}
+
+const VIEWERS_PER_PROCESS_MAX = 18_000;
+const ADDRESS_VIEWERS = 2500;
+const SECONDS_MAX = 900;
+const ANSWER_MS_MAX = 10_000;
+
+/** Compiles the load program unless a newer one is there; says what it had to do without. */
+export function buildViewers(): Builder {
+  const from = join(projectFolder, 'bench', 'load');
+  const out = join(projectFolder, 'bench', 'out');
+  const sources = ['viewers.c', 'sockets.h', 'payload.h', 'counts.h'].map((n) => join(from, n));
+  mkdirSync(out, { recursive: true });
+  const program = join(out, 'viewers');
+  for (const compiler of ['cc', 'gcc', 'clang']) {
+    if (spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status !== 0) continue;
+    if (isNewer(program, sources) || compiles(compiler, program, [sources[0]!, '-lz'])) {
+      return { command: [program], warning: undefined, deflate: true };
+    }
+    const plain = `${program}-json`;
+    if (compiles(compiler, plain, ['-DWITHOUT_ZLIB', sources[0]!])) {
+      const warning = 'zlib.h is missing: deflate viewers are left out';
+      return { command: [plain], warning, deflate: false };
+    }
+  }
+  return {
+    command: [process.execPath, join(projectFolder, 'dist', 'bench', 'load', 'viewers.js')],
+    warning: 'no C compiler: viewers are Node processes and may be the bottleneck',
+    deflate: true,
+  };
+}
+
+function isNewer(program: string, sources: readonly string[]): boolean {
+  if (!existsSync(program)) return false;
+  const built = statSync(program).mtimeMs;
+  return sources.every((source) => statSync(source).mtimeMs < built);
+}
+
+/** Written beside and moved into place: another bench may be running the old program. */
+function compiles(compiler: string, program: string, args: readonly string[]): boolean {
+  const beside = `${program}.${process.pid}`;
+  const { status } = spawnSync(compiler, ['-O2', '-o', beside, ...args], { stdio: 'ignore' });
+  if (status === 0) renameSync(beside, program);
+  return status === 0;
+}
+
+export class ViewerLoad {
+  readonly #process: ChildProcess;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'barrage-load-'));
+  readonly #waiting = new Map<string, (counts: ViewerCounts) => void>();
+  readonly #ready: Promise<ViewerCounts>;
+  #complaint = '';
+
+  constructor(builder: Builder, options: LoadOptions) {
+    const args = [...builder.command.slice(1), ...this.#arguments(options)];
+    const [file, ...rest] = pinned(LOAD_CORE, builder.command[0]!, args) as [string, ...string[]];
+    this.#process = spawn(file, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.#process.stdin?.on('error', () => undefined);
+    this.#process.stderr?.on('data', (part: Buffer) => {
+      this.#complaint = (this.#complaint + part.toString()).slice(-2000);
+    });
+    this.#ready = this.#next('ready');
+    createInterface({ input: this.#process.stdout! }).on('line', (line) => {
+      const counts = JSON.parse(line) as ViewerCounts;
+      this.#waiting.get(counts.type)?.(counts);
+    });
+  }
+
+  /** All viewers joined; rejects when some could not. */
+  async ready(timeoutMs: number): Promise<ViewerCounts> {
+    const counts = await within(this.#ready, `viewers to join ${this.#complaint}`, timeoutMs);
+    if (counts.failed > 0) throw new Error(`${counts.failed} viewers failed. ${this.#complaint}`);
+    return counts;
+  }
+
+  /** Starts the window `report` will tell of. */
+  async mark(): Promise<void> {
+    await this.#ask('mark', 'marked');
+  }
+
+  report(): Promise<ViewerCounts> {
+    return this.#ask('report', 'report');
+  }
+
+  /** Everything counted since the start. */
+  total(): Promise<ViewerCounts> {
+    return this.#ask('total', 'total');
+  }
+
+  /** Makes viewers speak at `perSecond` danmaku together; 0 ends it. */
+  speak(perSecond: number): void {
+    this.#process.stdin?.write(`speak ${perSecond}\n`);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process.exitCode === null) {
+      const ended = once(this.#process, 'exit');
+      this.#process.stdin?.end('quit\n');
+      await Promise.race([ended, sleep(5000)]);
+      if (this.#process.exitCode === null) this.#process.kill('SIGKILL');
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #ask(command: string, type: ViewerCounts['type']): Promise<ViewerCounts> {
+    const answer = this.#next(type);
+    this.#process.stdin?.write(`${command}\n`);
+    return within(answer, `the viewers to answer ${command}`, ANSWER_MS_MAX);
+  }
+
+  #next(type: string): Promise<ViewerCounts> {
+    return new Promise((resolve) => void this.#waiting.set(type, resolve));
+  }
+
+  #arguments(options: LoadOptions): string[] {
+    const { port, path, room, viewers, format = 'json', rate = 2000, tokens, texts } = options;
+    const processes = options.processes ?? Math.ceil(viewers / VIEWERS_PER_PROCESS_MAX);
+    const addresses = Math.max(4, Math.ceil(viewers / ADDRESS_VIEWERS));
+    const args = { port, path, room, viewers, format, rate, processes, addresses };
+    const list = Object.entries({ ...args, seconds: SECONDS_MAX }).flatMap(([name, value]) => [
+      `--${name}`,
+      String(value),
+    ]);
+    if (tokens !== undefined) list.push('--tokens', this.#file('tokens', tokens));
+    if (texts !== undefined) {
+      const quoted = texts.map((text) => JSON.stringify(text));
+      list.push('--texts', this.#file('texts', quoted));
+    }
+    if (options.stall !== undefined) list.push('--stall', String(options.stall));
+    if (options.churn === true) list.push('--churn');
+    return list;
+  }
+
+  #file(name: string, lines: readonly string[]): string {
+    const path = join(this.#folder, name);
+    writeFileSync(path, `${lines.join('\n')}\n`);
+    return path;
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Owns the form of a word list file and its bounds: `word<TAB>action` a line, `#` begins a comment.
+ * Makes the filter of it; reads no file itself.
+ */
+import { BarrageError } from '../errors.js';
+import { printableStart } from '../formats/printable.js';
+import { DEFAULT_STEPS, Normalizer, type NormalizeSteps } from './normalize.js';
+import { WORD_ACTIONS, WordFilter, type WordAction, type WordEntry } from './word-filter.js';
+
+export const WORD_LIST_BYTES_MAX = 16 * 1024 * 1024;
+export const WORD_ENTRIES_MAX = 300_000;
+/** Code points of a word as written, and code units of what it is looked for as. */
+export const WORD_CHARACTERS_MAX = 64;
+
+export interface WordListOptions {
+  /** Absent steps are those of `DEFAULT_STEPS`. */
+  readonly steps?: Partial<NormalizeSteps>;
+  /** Of a line without an action; `block` when absent. */
+  readonly action?: WordAction;
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * The filter of a list file's bytes (UTF-8). Throws BarrageError `invalid`, or `too_large`, naming the
+ * line. Words that are equal once normalised count once, by their strongest action.
+ */
+export function parseWordList(file: Uint8Array, options: WordListOptions = {}): WordFilter {
+  if (file.byteLength > WORD_LIST_BYTES_MAX) {
+    const rule = `maxBytes ${WORD_LIST_BYTES_MAX}`;
+    throw new BarrageError('too_large', `The word list must be: ${rule}`, { rule });
+  }
+  const steps = { ...DEFAULT_STEPS, ...options.steps };
+  const normalizer = new Normalizer(steps);
+  const entries: WordEntry[] = [];
+  const forms: string[] = [];
+  const places = new Map<string, number>();
+  let number = 0;
+  for (const line of linesOf(file)) {
+    number++;
+    const entry = entryOf(line, number, options.action ?? 'block');
+    if (entry === undefined) continue;
+    const form = formOf(entry, number, normalizer);
+    const before = places.get(form);
+    if (before === undefined) {
+      if (entries.length === WORD_ENTRIES_MAX) {
+        throw flaw(number, `maxEntries ${WORD_ENTRIES_MAX}`, 'too_large');
+      }
+      places.set(form, entries.push(entry) - 1);
+      forms.push(form);
+    } else if (isStronger(entry.action, entries[before]!.action)) entries[before] = entry;
+  }
+  return new WordFilter(entries, forms, steps);
+}
+
+function isStronger(one: WordAction, other: WordAction): boolean {
+  return WORD_ACTIONS.indexOf(one) < WORD_ACTIONS.indexOf(other);
+}
+
+/** The text's lines; when it is no UTF-8 the first line that is none is named. */
+function linesOf(file: Uint8Array): string[] {
+  try {
+    return utf8.decode(file).split('\n');
+  } catch {
+    throw flaw(firstBrokenLine(file), 'valid UTF-8');
+  }
+}
+
+function firstBrokenLine(file: Uint8Array): number {
+  let from = 0;
+  for (let number = 1; ; number++) {
+    const end = file.indexOf(0x0a, from);
+    try {
+      utf8.decode(file.subarray(from, end < 0 ? file.length : end));
+    } catch {
+      return number;
+    }
+    if (end < 0) return number;
+    from = end + 1;
+  }
+}
+
+/** The entry of a line; undefined for an empty line or a comment. */
+function entryOf(text: string, number: number, action: WordAction): WordEntry | undefined {
+  const line = text.trimEnd();
+  const tab = line.indexOf('\t');
+  const word = (tab < 0 ? line : line.slice(0, tab)).trim();
+  if (line === '' || word.startsWith('#')) return undefined;
+  if (word === '') throw flaw(number, 'a word before the tab');
+  // A character is one or two code units.
+  if (word.length > WORD_CHARACTERS_MAX && [...word].length > WORD_CHARACTERS_MAX) {
+    throw flaw(number, `maxLength ${WORD_CHARACTERS_MAX}`);
+  }
+  return { word, action: tab < 0 ? action : actionOf(line.slice(tab + 1).trim(), number) };
+}
+
+function actionOf(text: string, number: number): WordAction {
+  const known = WORD_ACTIONS.find((one) => one === text);
+  if (known !== undefined) return known;
+  throw flaw(number, `one of ${WORD_ACTIONS.join(', ')}, not ${printableStart(text, 20)}`);
+}
+
+function formOf({ word }: WordEntry, number: number, normalizer: Normalizer): string {
+  const { units, length } = normalizer.run(word);
+  if (length === 0) throw flaw(number, 'a word with more than separators');
+  if (length > WORD_CHARACTERS_MAX) {
+    throw flaw(number, `maxLength ${WORD_CHARACTERS_MAX} once normalised`);
+  }
+  return String.fromCharCode(...units.subarray(0, length));
+}
+
+function flaw(line: number, rule: string, code: 'invalid' | 'too_large' = 'invalid'): BarrageError {
+  const field = `line ${line}`;
+  return new BarrageError(code, `Word list, ${field}: it must be: ${rule}`, { field, rule });
+}
