@@ -17,6 +17,7 @@ import type { Config } from './src/config/config.js';
 import { logReloads, type ConfigManager } from './src/config/manager.js';
 import { ensureSecrets, secretsFile, type Secrets } from './src/config/secrets.js';
 import type { EdgeId } from './src/ids.js';
+import type { Clock } from './src/ports/clock.js';
 import type { Log } from './src/ports/log.js';
 import type { Store } from './src/ports/store.js';
 import { randomId, systemRandom } from './src/random.js';
@@ -42,9 +43,12 @@ interface Running {
 /** Runs until SIGTERM or SIGINT; rejects with BarrageError when it cannot start. */
 export async function runAll(config: Config, manager: ConfigManager): Promise<void> {
   const log = createPinoLog(config.log.level);
-  const live = liveOf(config);
+  const clock = new SystemClock();
+  // First of all: it locks the data folder, in which the first start also makes the keys.
+  const store = await openStore(config, clock);
+  const live = await orClose(store, () => liveOf(config));
   const state = { draining: false };
-  const running = await start(config, { log, live, state });
+  const running = await start(config, { clock, store, log, live, state });
   const reloads = logReloads(manager, log);
   manager.onChange((next) => {
     log.setLevel(next.log.level);
@@ -66,20 +70,32 @@ function liveOf(config: Config): Live {
   return { secrets, tokens: new Tokens(secrets.tokens, config.tokens.audience) };
 }
 
+function openStore(config: Config, clock: Clock): Promise<Store> {
+  if (config.store === 'memory') return Promise.resolve(new MemoryStore(clock));
+  return openEmbeddedStore({ folder: config.data.folder, clock });
+}
+
+async function orClose<T>(store: Store, run: () => T): Promise<T> {
+  try {
+    return run();
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
 interface StartParts {
+  readonly clock: Clock;
+  readonly store: Store;
   readonly log: PinoLog;
   readonly live: Live;
   readonly state: { readonly draining: boolean };
 }
 
-async function start(config: Config, { log, live, state }: StartParts): Promise<Running> {
-  const clock = new SystemClock();
+async function start(config: Config, parts: StartParts): Promise<Running> {
+  const { clock, store, log, live, state } = parts;
   const meter = new Meter();
   const bus = new MemoryBus(undefined, (error) => log.error('a subscriber failed', { error }));
-  const store =
-    config.store === 'memory'
-      ? new MemoryStore(clock)
-      : await openEmbeddedStore({ folder: config.data.folder, clock });
   const shared = { bus, clock, log, meter, random: systemRandom() };
   const started: { stop(): Promise<void> }[] = [{ stop: () => store.close() }];
   try {

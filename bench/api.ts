@@ -39,9 +39,12 @@ export async function measureApi(bench: Bench): Promise<Table> {
     question: 'api',
     title: 'Studio API and long poll over kept connections',
     notes: [
-      'autocannon in the bench process on the load core; `notOk` counts answers outside 2xx and errors.',
-      'A droppable post is answered after its tick: with few connections its rate is bounded by the tick, not by the CPU, so read the per-CPU figure.',
-      'The poll answers are those of one cursor behind the newest publication: the same bytes for everyone.',
+      'autocannon in the bench process on the load core; `notOk` counts answers outside ' +
+        '2xx and errors.',
+      'A droppable post is answered after its tick: with few connections its rate is ' +
+        'bounded by the tick, not by the CPU, so read the per-CPU figure.',
+      'The poll answers are those of one cursor behind the newest publication: the same ' +
+        'bytes for everyone.',
     ],
     rows: rows.rows(),
   };

@@ -34,10 +34,16 @@ export async function measureFanOut(bench: Bench): Promise<Table> {
     question: 'fanout',
     title: 'Fan-out: one room, steady danmaku to every viewer',
     notes: [
-      'Danmaku are posted to the studio API in batches every 20 ms; latency runs from the post to the viewer that read it, so it holds the HTTP call and the tick.',
-      'A delivery is one publication read by one viewer; a flush is one WebSocket payload with frames; bytes are all bytes the viewers read.',
-      'raw-uws is bench/peers/raw-uws: the same posts as one frame every 100 ms, with nothing a chatroom needs. `ratio` divides deliveries per server CPU-second by those of raw-uws in the same run.',
-      'The room is set so that nothing is sampled (budget 10,000/s, no audience table); `delivered` is the share of accepted publications × viewers that arrived in the window (posting and reading windows differ by the latency).',
+      'Danmaku are posted to the studio API in batches every 20 ms; latency runs from ' +
+        'the post to the viewer that read it, so it holds the HTTP call and the tick.',
+      'A delivery is one publication read by one viewer; a flush is one WebSocket ' +
+        'payload with frames; bytes are all bytes the viewers read.',
+      'raw-uws is bench/peers/raw-uws: the same posts as one frame every 100 ms, with ' +
+        'nothing a chatroom needs. `ratio` divides deliveries per server CPU-second by ' +
+        'those of raw-uws in the same run.',
+      'The room is set so that nothing is sampled (budget 10,000/s, no audience table); ' +
+        '`delivered` is the share of accepted publications × viewers that arrived in the ' +
+        'window (posting and reading windows differ by the latency).',
     ],
     rows: rows.rows(),
   };

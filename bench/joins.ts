@@ -21,7 +21,8 @@ export async function measureJoins(bench: Bench): Promise<Table> {
     question: 'joins',
     title: 'Joins: connect, upgrade, verify the token, join, leave',
     notes: [
-      'Each join is a new TCP connection and WebSocket upgrade with a signed token of its own user; the viewer leaves by a reset as soon as it was told `joined`.',
+      'Each join is a new TCP connection and WebSocket upgrade with a signed token of ' +
+        'its own user; the viewer leaves by a reset as soon as it was told `joined`.',
     ],
     rows: rows.rows(),
   };

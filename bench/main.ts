@@ -23,6 +23,9 @@ const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table>>> = {
   micro: measureMicro,
 };
 
+/** Load average over a minute above which something else is at work. */
+const LOAD_QUIET = 0.7;
+
 const HELP = `usage: npm run bench -- [--quick] [--only ${QUESTIONS.join(',')}] [--runs 3]
   [--seconds 8] [--viewers 1000,10000] [--rates 10,100,1000] [--offered 10000,30000,50000]
   [--seed 1] [--out bench/report]`;
@@ -36,6 +39,9 @@ async function main(args: readonly string[]): Promise<void> {
   const builder = buildViewers();
   const warnings = builder.warning === undefined ? [] : [builder.warning];
   if (!isPinning()) warnings.push('taskset is missing: server and load share cores');
+  if (Number(machine.load.split(' ')[0]) > LOAD_QUIET) {
+    warnings.push(`the machine was busy at the start (load ${machine.load}): do not trust figures`);
+  }
   if (machine.cores < 2) warnings.push('one core only: server and load share it');
   const tables: Table[] = [];
   for (const question of plan.only) {

@@ -34,8 +34,12 @@ export function markdownOf(report: Report): string {
   return [
     `# Bench of ${report.at.slice(0, 10)}, commit ${machine.commit}${changed}`,
     '',
-    `${machine.cores} × ${machine.cpu}, ${gigabytes(machine.memoryBytes)} GiB, kernel ${machine.kernel}, Node ${machine.node}; load average before the start ${machine.load}.`,
-    `${plan.runs} run${plan.runs === 1 ? '' : 's'} of ${plan.seconds} s each after ${plan.warmupSeconds} s of warm-up${plan.quick ? ' (quick)' : ''}, seed ${plan.seed}. Server on one core, load on the other, loopback.`,
+    `${machine.cores} × ${machine.cpu}, ${gigabytes(machine.memoryBytes)} GiB, kernel ` +
+      `${machine.kernel}, Node ${machine.node}; load average before the start ` +
+      `${machine.load}.`,
+    `${plan.runs} run${plan.runs === 1 ? '' : 's'} of ${plan.seconds} s each after ` +
+      `${plan.warmupSeconds} s of warm-up${plan.quick ? ' (quick)' : ''}, seed ` +
+      `${plan.seed}. Server on one core, load on the other, loopback.`,
     plan.runs > 1 ? 'Each figure is the median, in brackets smallest and largest.' : '',
     ...report.warnings.map((warning) => `**${warning}**`),
     '',

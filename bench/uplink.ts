@@ -39,9 +39,18 @@ export async function measureUplink(bench: Bench): Promise<Table> {
     question: 'uplink',
     title: 'Uplink: danmaku offered by viewers',
     notes: [
-      `Room "open" lets every danmaku in and samples down to 60/s for each viewer; "default" has the default limits (200/s for the room). A connection may give ${COMMANDS_PER_SECOND} commands a second: ${FLOOD_VIEWERS} viewers are refused at the edge beyond that, more viewers leave the decision to the room.`,
-      'Shown is published, merged and counted; let go is sampled_out and shed, whether by the room or, at its wish, already at the edge; admitted is both together; refused is every other verdict. `unanswered` is offered minus all verdicts after the load ended and must be 0.',
-      'Latency is that of published danmaku, from the send to every viewer: under load a danmaku may wait up to a second for its place, since the choice is fair to all ages; answer is from the send to the verdict at its sender. `notTaken` are danmaku the socket would not take at once, which were therefore not offered.',
+      `Room "open" lets every danmaku in and samples down to 60/s for each viewer; ` +
+        `"default" has the default limits (200/s for the room). A connection may give ` +
+        `${COMMANDS_PER_SECOND} commands a second: ${FLOOD_VIEWERS} viewers are refused at ` +
+        `the edge beyond that, more viewers leave the decision to the room.`,
+      'Shown is published, merged and counted; let go is sampled_out and shed, whether ' +
+        'by the room or, at its wish, already at the edge; admitted is both together; ' +
+        'refused is every other verdict. `unanswered` is offered minus all verdicts after ' +
+        'the load ended and must be 0.',
+      'Latency is that of published danmaku, from the send to every viewer: under load a ' +
+        'danmaku may wait up to a second for its place, since the choice is fair to all ' +
+        'ages; answer is from the send to the verdict at its sender. `notTaken` are ' +
+        'danmaku the socket would not take at once, which were therefore not offered.',
     ],
     rows: rows.rows(),
   };

@@ -154,7 +154,7 @@ export class Follower {
     } else if (envelope.kind === 'note') {
       this.#note(decodeJson<RoomNote>(envelope.json));
     } else if (envelope.class === 'drop') {
-      if (mirror.knows(envelope)) this.#parts.meters.framesLost.add('stale');
+      if (mirror.knows(envelope)) this.#parts.meters.framesLost.add('known');
       else this.#forward(envelope);
     } else {
       this.#keepable(envelope);
@@ -170,7 +170,7 @@ export class Follower {
     const { head } = this.mirror.ring;
     const last = frame.offset + frame.count - 1;
     if (last <= head) {
-      this.#parts.meters.framesLost.add('stale');
+      this.#parts.meters.framesLost.add('known');
     } else if (frame.offset === head + 1) {
       this.#forward(frame);
     } else if (frame.offset <= head) {

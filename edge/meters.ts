@@ -20,7 +20,7 @@ export type JoinEnd = (typeof JOIN_ENDS)[number];
 
 const TRANSPORTS = ['websocket', 'events', 'poll', 'post'] as const;
 const COMMANDS = ['join', 'leave', 'send', 'ping', 'broken', 'over_quota'] as const;
-const LOST = ['stale', 'held', 'shed', 'undecodable'] as const;
+const LOST = ['stale', 'known', 'held', 'shed', 'undecodable'] as const;
 const CLOSES = Object.keys(CLOSE) as CloseReason[];
 const closeNames = new Map<number, CloseReason>(CLOSES.map((name) => [CLOSE[name].code, name]));
 
@@ -107,7 +107,7 @@ function flowMeters(meter: Meter) {
     ] as const),
     framesLost: meter.counters(
       'barrage_edge_frames_lost_total',
-      'Frames not forwarded: of an older epoch or known, over a bound, shed, not decodable',
+      'Frames not forwarded: of an older epoch, sent already, over a bound, shed, not decodable',
       'why',
       LOST,
     ),

@@ -164,8 +164,17 @@ function shakeHands(
     writeReply(response, answer.reply);
     return;
   }
+  // The library copies this object: what happens to the socket shows on the copy only.
+  let isOpen = false;
+  const accepted = {
+    isBinary: answer.isBinary,
+    open: (socket: ViewerSocket) => {
+      isOpen = true;
+      return answer.open(socket);
+    },
+  };
   const data: UserData = {
-    accepted: answer,
+    accepted,
     address: shake.address,
     socket: undefined,
     listener: undefined,
@@ -179,7 +188,7 @@ function shakeHands(
       context,
     );
   } finally {
-    if (data.socket === undefined) answer.abandoned();
+    if (!isOpen) answer.abandoned();
   }
 }
 

@@ -23,7 +23,9 @@ export async function measureMicro(bench: Bench): Promise<Table> {
     question: 'micro',
     title: 'Small operations on one core',
     notes: [
-      'In the bench process, warmed up; operations of the wire are the median of nine batches of 50 ms, figures of the room core the median of five measurements, their unit in the name.',
+      'In the bench process, warmed up; operations of the wire are the median of nine ' +
+        'batches of 50 ms, figures of the room core the median of five measurements, their ' +
+        'unit in the name.',
     ],
     rows: rows.rows(),
   };

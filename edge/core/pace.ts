@@ -21,13 +21,15 @@ export class Pacer {
   /** Milliseconds until the next flush may begin; 0 means now. */
   waitMs(now: number): number {
     this.#refill(now);
-    return this.#creditMs >= 0 ? 0 : -this.#creditMs / this.#busyShare;
+    // A debt under a nanosecond is rounding.
+    return this.#creditMs >= -1e-6 ? 0 : -this.#creditMs / this.#busyShare;
   }
 
   /** Notes a flush that took `tookMs` of the core and ended at `now`. */
   spend(tookMs: number, now: number): void {
-    this.#refill(now);
+    // The cost first: what is refilled meanwhile must not be cut off at the bound.
     this.#creditMs -= tookMs;
+    this.#refill(now);
   }
 
   tune(busyShare: number): void {

@@ -2,17 +2,10 @@
  * Owns the right to a data folder: one process at a time, told by a lock file that names its holder.
  * A holder that was killed leaves a stale file, which is seen and replaced. Knows no store.
  */
-import {
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
+import { makeFolder } from '../folders.js';
 import { BarrageError } from '../errors.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import { randomId } from '../random.js';
@@ -81,20 +74,6 @@ const WHY: Readonly<Record<string, string>> = {
   EDQUOT: 'has no room: the disk quota is used up',
 };
 
-/** As mkdir's own `recursive`, which in Node 20 never ends where a parent takes no folders (/proc). */
-function makeFolder(folder: string): void {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
-  try {
-    mkdirSync(folder);
-  } catch (error) {
-    const parent = dirname(folder);
-    const isMissing = (error as { code?: unknown }).code === 'ENOENT';
-    if (!isMissing || statSync(parent, { throwIfNoEntry: false }) !== undefined) throw error;
-    makeFolder(parent);
-    mkdirSync(folder);
-  }
-}
-
 function refusal(sentence: string, cause?: unknown): BarrageError {
   return new BarrageError('data_folder', sentence, { field: 'dataFolder', cause });
 }
@@ -157,11 +136,15 @@ function touch(file: string): void {
   }
 }
 
-/** Start time of a process, field 22 of /proc/<pid>/stat; the name before it may hold anything. */
+/**
+ * Start time of a process, field 22 of /proc/<pid>/stat; the name before it may hold anything. A
+ * process that ended and was not waited for yet (state Z) has none: it holds nothing any more.
+ */
 function startOf(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? 'ended' : (fields[19] ?? '');
   } catch {
     return '';
   }

@@ -21,6 +21,9 @@ export interface ProgramIo {
 
 /** The real process. */
 export function processIo(): ProgramIo {
+  // A reader of output or log that goes away must not end a service (EPIPE).
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
   return {
     env: process.env,
     out: (text) => void process.stdout.write(text),
@@ -30,7 +33,7 @@ export function processIo(): ProgramIo {
     random: systemRandom(),
     onStop: (stop) => {
       const signals = [listen('SIGINT', stop), listen('SIGTERM', stop)];
-      process.stdout.once('error', stop);
+      process.stdout.on('error', stop);
       return {
         cancel: () => {
           for (const signal of signals) signal.cancel();

@@ -5,15 +5,15 @@
 import {
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
   rmSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { BarrageError } from '../errors.js';
+import { makeFolder } from '../folders.js';
 import { randomId } from '../random.js';
 import type { TokenKey } from '../tokens.js';
 import type { Config } from './config.js';
@@ -95,7 +95,7 @@ function writeSecrets(folder: string, secrets: Secrets): void {
   const file = secretsFile(folder);
   const fresh = `${file}.${randomId(6)}.new`;
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(resolve(folder));
     const handle = openSync(fresh, 'wx', 0o600);
     try {
       writeSync(handle, `${JSON.stringify(secrets, null, 2)}\n`);

@@ -86,21 +86,36 @@ function lookAlike(char: string): string {
   return LOOK_ALIKES[char] ?? LOOK_ALIKES[char.toLowerCase()]?.toUpperCase() ?? char;
 }
 
-/** One table of 128 KiB per combination of steps in use (at most 64), filled as units are met. */
-const tables = new Map<string, Uint16Array>();
+/** What was learnt of characters under one combination of steps; filled as they are met. */
+interface Learnt {
+  readonly kinds: Uint16Array;
+  /** Clusters that are more than a unit, as emoji are, and their normal form. */
+  readonly folded: Map<string, string>;
+}
 
-function tableOf(steps: NormalizeSteps): Uint16Array {
+/** Begun anew when full. */
+const FOLDED_MAX = 4096;
+const FOLDED_UNITS_MAX = 4;
+
+/** Shared by all normalisers: 128 KiB and the clusters for each combination in use, of 32. */
+const learnt = new Map<string, Learnt>();
+
+function learntOf(steps: NormalizeSteps): Learnt {
   const { nfkc, lowerCase, width, homoglyphs, separators: apart } = steps;
   const key = [nfkc, lowerCase, width, homoglyphs, apart].join();
-  let table = tables.get(key);
-  if (table === undefined) tables.set(key, (table = new Uint16Array(0x10000)));
-  return table;
+  let found = learnt.get(key);
+  if (found === undefined) {
+    found = { kinds: new Uint16Array(0x10000), folded: new Map() };
+    learnt.set(key, found);
+  }
+  return found;
 }
 
 /** Normalises one text at a time, in time linear in its length. */
 export class Normalizer {
   readonly #steps: NormalizeSteps;
-  readonly #table: Uint16Array;
+  readonly #kinds: Uint16Array;
+  readonly #folded: Map<string, string>;
   #units = new Uint16Array(256);
   #starts = new Uint32Array(256);
   #ends = new Uint32Array(256);
@@ -110,7 +125,9 @@ export class Normalizer {
 
   constructor(steps: NormalizeSteps) {
     this.#steps = { ...steps };
-    this.#table = tableOf(steps);
+    const { kinds, folded } = learntOf(steps);
+    this.#kinds = kinds;
+    this.#folded = folded;
   }
 
   run(text: string): Normalized {
@@ -136,7 +153,7 @@ export class Normalizer {
 
   /** The unit it becomes, or REMOVED, EXTENDS, COMPLEX. */
   #kindOf(unit: number): number {
-    const kind = this.#table[unit]!;
+    const kind = this.#kinds[unit]!;
     return kind === UNKNOWN ? this.#learn(unit) : kind;
   }
 
@@ -149,7 +166,7 @@ export class Normalizer {
       else if (folded.length === 0) kind = REMOVED;
       else if (folded.length === 1 && folded !== '\u0000') kind = folded.charCodeAt(0);
     }
-    this.#table[unit] = kind;
+    this.#kinds[unit] = kind;
     return kind;
   }
 
@@ -162,9 +179,20 @@ export class Normalizer {
     const alone = to === from + 1 ? this.#kindOf(text.charCodeAt(from)) : COMPLEX;
     if (alone === REMOVED) return to;
     if (alone !== COMPLEX && alone !== EXTENDS) this.#write(alone, from, to);
-    else
-      for (const char of fold(text.slice(from, to), this.#steps)) this.#writeChar(char, from, to);
+    else for (const char of this.#fold(text.slice(from, to))) this.#writeChar(char, from, to);
     return to;
+  }
+
+  #fold(cluster: string): string {
+    const known = this.#folded.get(cluster);
+    if (known !== undefined) return known;
+    const folded = fold(cluster, this.#steps);
+    if (cluster.length <= FOLDED_UNITS_MAX) {
+      if (this.#folded.size === FOLDED_MAX) this.#folded.clear();
+      // A slice would keep the whole text it was cut from.
+      this.#folded.set(Buffer.from(cluster, 'utf16le').toString('utf16le'), folded);
+    }
+    return folded;
   }
 
   #extendsAt(text: string, place: number): boolean {

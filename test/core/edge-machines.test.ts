@@ -65,7 +65,7 @@ describe('pace', () => {
     'E-OUT-3 while the load fits nothing waits: $slices x $costMs ms',
     ({ costMs, slices, everyMs }) => {
       const { intervalMs } = run(costMs, slices, everyMs);
-      expect(intervalMs).toBeCloseTo(everyMs, 0);
+      expect(Math.abs(intervalMs / everyMs - 1)).toBeLessThan(0.02);
     },
   );
 
@@ -138,7 +138,7 @@ describe('ring', () => {
     expect(ring.range(401, 400)).toEqual([]);
     ring.push(401, Buffer.alloc(900));
     expect(ring.bytes).toBeLessThanOrEqual(1000);
-    expect(ring.first).toBe(382);
+    expect(ring.first).toBe(381);
     ring.replace(390, json('tombstone'));
     ring.replace(1, json('nothing'));
     expect(ring.range(390, 390)?.[0]?.json.toString()).toBe('tombstone');

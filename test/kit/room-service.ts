@@ -268,7 +268,7 @@ function answering(bus: MemoryBus, answer: (subject: string) => BusAnswer | unde
     request: (subject, bytes, timeoutMs) => bus.request(subject, bytes, timeoutMs),
     serve: (subject, serve) => bus.serve(subject, serve),
     isUp: () => bus.isUp(),
-    onChange: () => bus.onChange(),
+    onChange: (changed) => bus.onChange(changed),
     drain: () => bus.drain(),
   };
 }
