@@ -19,6 +19,10 @@ export function run(): Promise<Record<string, number>> {
   const file = wordList(seededRandom(1));
   const filter = parseWordList(file);
   const corpus = new Corpus(1);
+  const listed = file.toString().split('\n');
+  const random = seededRandom(2);
+  const beginning = () => listed[random.below(listed.length)]!.split('\t')[0]!.slice(0, -1);
+  const nearMiss = () => Array.from({ length: 6 }, beginning).join('');
   const long = Array.from({ length: 500 }, () => corpus.text()).join('，');
   return Promise.resolve({
     words: filter.words,
@@ -27,6 +31,7 @@ export function run(): Promise<Record<string, number>> {
     bytesOfHeapAndBuffers: bytesKept(file),
     charactersPerSecondTalk: median(() => charactersPerSecond(filter, () => corpus.text())),
     charactersPerSecondLong: median(() => charactersPerSecond(filter, () => long)),
+    charactersPerSecondNearMisses: median(() => charactersPerSecond(filter, nearMiss)),
     charactersPerSecondSeparators: median(() => rateOf(filter, '.-_ '.repeat(2500))),
     charactersPerSecondMarks: median(() => rateOf(filter, 'e\u0301\u0323\u0336'.repeat(2500))),
     charactersPerSecondEmoji: median(() => rateOf(filter, '😂🔥'.repeat(2500))),

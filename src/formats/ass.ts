@@ -34,17 +34,28 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 `;
 
 /** Two columns wide in East Asian fonts: kana, ideographs, hangul, full-width forms, emoji. */
-const wide =
-  /[\u1100-\u115f\u2190-\u27bf\u2b00-\u2bff\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{10000}-\u{10ffff}]/u;
+const wide = new RegExp(
+  '[\\u1100-\\u115f\\u2190-\\u27bf\\u2b00-\\u2bff\\u2e80-\\ua4cf\\ua960-\\ua97f\\uac00-\\ud7a3' +
+    '\\uf900-\\ufaff\\ufe30-\\ufe6f\\uff01-\\uff60\\uffe0-\\uffe6\\u{10000}-\\u{10ffff}]',
+  'u',
+);
 /** Taking no room: marks and zero-width characters. */
 const widthless = /[\p{Mn}\p{Me}\p{Cf}]/u;
-const NARROW_EM = 0.62;
+const broad = /[A-Zmw@%&—…]/;
+const BROAD_EM = 0.8;
+const NARROW_EM = 0.6;
 
 /** Pixels of a text in a font of `size` pixels, rather too many than too few. */
 export function textWidth(text: string, size: number): number {
   let em = 0;
-  for (const char of text) em += widthless.test(char) ? 0 : wide.test(char) ? 1 : NARROW_EM;
+  for (const char of text) em += emOf(char);
   return Math.ceil(em * size);
+}
+
+function emOf(char: string): number {
+  if (widthless.test(char)) return 0;
+  if (wide.test(char)) return 1;
+  return broad.test(char) ? BROAD_EM : NARROW_EM;
 }
 
 /**
@@ -83,7 +94,8 @@ class Screen {
     const mode = style?.mode ?? 'scroll';
     const asked = (style?.size ?? SIZE) * SCALE;
     const widest = mode === 'scroll' ? Infinity : WIDTH;
-    const size = Math.floor(asked * Math.min(1, widest / textWidth(text, asked)));
+    const shrunk = Math.floor((asked * widest) / Math.max(1, textWidth(text, asked)));
+    const size = Math.max(1, Math.min(asked, shrunk));
     const place = mode === 'scroll' ? this.#scrollTag(text, size) : this.#standingTag(mode, size);
     if (place === undefined) return undefined;
     const end = this.#nowMs + (mode === 'scroll' ? SCROLL_MS : STAND_MS);

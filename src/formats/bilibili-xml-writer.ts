@@ -67,10 +67,10 @@ function lineOf(one: Recorded, startMs: number): string | undefined {
     rowId(one.id),
   ].join();
   const count = one.count === undefined || one.count === 1 ? '' : ` count="${one.count}"`;
-  return `<d p="${p}"${count}>${escape(text)}</d>\n`;
+  return `<d p="${p}"${count}>${escapeMarkup(text)}</d>\n`;
 }
 
-function escape(text: string): string {
+function escapeMarkup(text: string): string {
   return text.replace(markup, (char) => ENTITIES[char]!);
 }
 

@@ -11,8 +11,8 @@ import { Chunk, type Recorded, type RecordedSource, type WrittenCounts } from '.
 
 /** Well over what a publication can take: text, data and names at their bounds. */
 export const JSON_LINE_CHARACTERS_MAX = 64 * 1024;
-/** Seconds either way of the start; a stream of four months. */
-const SECONDS_MAX = 1e7;
+/** Seconds either way of the start: all that is written, and times exact to the millisecond. */
+const SECONDS_MAX = 1e10;
 
 const validate = compileSchema(
   Type.Object(

@@ -53,8 +53,14 @@ const extender = /^[\p{M}\u1161-\u1175\u11a8-\u11c2]/u;
 const isSurrogate = (unit: number) => (unit & 0xf800) === 0xd800;
 
 /** White space, punctuation, controls, zero-width, modifier and mathematical signs, drawings. */
-const separators =
-  /[\p{Z}\p{P}\p{Cc}\p{Cf}\p{Sk}\p{Sm}\p{DI}\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\u2500-\u25ff\u2605\u2606\u2800\ufe20-\ufe2f]/gu;
+const separators = new RegExp(
+  '[\\p{Z}\\p{P}\\p{Cc}\\p{Cf}\\p{Sk}\\p{Sm}\\p{DI}' +
+    // Accents that found no letter to join, as in struck-out text.
+    '\\u0300-\\u036f\\u1ab0-\\u1aff\\u1dc0-\\u1dff\\u20d0-\\u20ff\\ufe20-\\ufe2f' +
+    // Boxes, blocks, shapes, stars and the blank of braille.
+    '\\u2500-\\u25ff\\u2605\\u2606\\u2800]',
+  'gu',
+);
 
 /** Before `=` what is looked at, after it the Latin letter it is taken for. */
 const LOOK_ALIKES: Readonly<Record<string, string>> = Object.fromEntries(

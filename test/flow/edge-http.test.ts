@@ -154,7 +154,7 @@ it('E-POLL-3 following the cursors gives every keepable once in order, or recove
   let { cursor, publications } = (await poll(kit.port, {})).body;
   const offsets: number[] = publications.map(({ offset }: any) => offset);
   for (let i = 2; i <= 200; i++) {
-    kit.lobby.keep([`k${i}`], { lost: i % 50 === 0 });
+    kit.lobby.keep([`k${i}`], { lost: i % 50 === 0 && i < 200 });
     if (i % 17 !== 0) continue;
     const { body } = await poll(kit.port, { cursor, waitMs: 100 });
     expect(body.recovered).toBe(true);
