@@ -58,47 +58,21 @@ const STOP_MS = 50;
 
 /** Starts an edge; rejects with BarrageError `port_in_use` or `platform`. */
 export async function startEdge(options: EdgeOptions, parts: EdgeParts): Promise<RunningEdge> {
-  const { bus, clock, random, tokens } = parts;
-  const log = parts.log.with({ edge: options.id });
-  const meters = edgeMeters(parts.meter);
-  const fault = faultReporter(log, meters);
-  let tuned: EdgeTuning = options;
-  let isDraining = false;
-  const tuning = () => tuned;
-
-  const owners = new Owners(bus, meters);
-  const fanout = new Fanout(clock, tuning, meters, fault);
-  const ring = { count: options.ringCount, bytes: options.ringBytes };
-  const hub = new Hub({ bus, clock, random, owners, meters, ring, fanout, tuning, fault });
-  const audience = new Audience(options.id, hub, { bus, clock });
-  const uplink = new Uplink({ edge: options.id, bus, clock, meters });
-  const watchers = new Watchers({ clock, random, tuning });
-  const addresses = new AddressCounts();
-  const entry = new Entry({ hub, tokens, clock, meters });
-  const viewers: ViewerParts = {
-    edge: options.id,
-    clock,
-    random,
-    log,
-    meters,
-    tuning,
-    hub,
-    entry,
-    speaking: new Speaking(uplink, clock, meters),
-    watchers,
-    users: new UserConnections(),
-    addresses,
-    isDraining: () => isDraining,
-    fault,
+  const { bus, clock } = parts;
+  const stage: Stage = { tuned: options, isDraining: false };
+  const { hub, watchers, fanout, ...made } = makeParts(options, parts, stage);
+  const stopParts = () => {
+    stage.isDraining = true;
+    made.audience.stop();
+    made.uplink.stop();
+    hub.closePolls();
+    watchers.stop();
+    fanout.stop();
+    hub.stop();
   };
-  const door = new Door(viewers);
-  const http = new ViewerHttp(viewers);
-  edgeGauges(parts.meter, { hub, uplink, addresses });
-
-  const server = await (parts.listen ?? listenUws)(serverOptions(options), {
-    upgrade: (request) => door.upgrade(request),
-    request: (request, exchange) => http.serve(request, exchange),
-    fault,
+  const server = await listen(options, parts, made.viewers).catch((error: unknown) => {
+    stopParts();
+    throw error;
   });
   const busWatch = bus.onChange((isUp) => {
     if (isUp) hub.refreshAll();
@@ -107,29 +81,65 @@ export async function startEdge(options: EdgeOptions, parts: EdgeParts): Promise
   return {
     port: server.port,
     tune: (change) => {
-      tuned = { ...tuned, ...change };
+      stage.tuned = { ...stage.tuned, ...change };
       fanout.retune();
     },
-    isReady: () => !isDraining && bus.isUp(),
+    isReady: () => !stage.isDraining && bus.isUp(),
     drain: async (windowMs) => {
-      isDraining = true;
+      stage.isDraining = true;
       hub.closePolls();
       await watchers.drain(windowMs);
     },
     stop: async () => {
-      isDraining = true;
       server.pause();
       busWatch.cancel();
-      audience.stop();
-      uplink.stop();
-      hub.closePolls();
-      watchers.stop();
-      fanout.stop();
-      hub.stop();
+      stopParts();
       await new Promise<void>((resolve) => clock.after(STOP_MS, resolve));
       server.close();
     },
   };
+}
+
+/** What changes while the edge runs. */
+interface Stage {
+  tuned: EdgeTuning;
+  isDraining: boolean;
+}
+
+function makeParts(options: EdgeOptions, parts: EdgeParts, stage: Stage) {
+  const { bus, clock, random, tokens } = parts;
+  const log = parts.log.with({ edge: options.id });
+  const meters = edgeMeters(parts.meter);
+  const fault = faultReporter(log, meters);
+  const tuning = () => stage.tuned;
+  const owners = new Owners(bus, meters);
+  const fanout = new Fanout(clock, tuning, meters, fault);
+  const ring = { count: options.ringCount, bytes: options.ringBytes };
+  const hub = new Hub({ bus, clock, random, owners, meters, ring, fanout, tuning, fault });
+  const audience = new Audience(options.id, hub, { bus, clock });
+  const uplink = new Uplink({ edge: options.id, bus, clock, meters });
+  const watchers = new Watchers({ clock, random, tuning });
+  const addresses = new AddressCounts();
+  const viewers: ViewerParts = {
+    edge: options.id,
+    ...{ clock, random, log, meters, tuning, hub, watchers, addresses, fault },
+    entry: new Entry({ hub, tokens, clock, meters }),
+    speaking: new Speaking(uplink, clock, meters),
+    users: new UserConnections(),
+    isDraining: () => stage.isDraining,
+  };
+  edgeGauges(parts.meter, { hub, uplink, addresses });
+  return { hub, watchers, fanout, audience, uplink, viewers };
+}
+
+function listen(options: EdgeOptions, parts: EdgeParts, viewers: ViewerParts) {
+  const door = new Door(viewers);
+  const http = new ViewerHttp(viewers);
+  return (parts.listen ?? listenUws)(serverOptions(options), {
+    upgrade: (request) => door.upgrade(request),
+    request: (request, exchange) => http.serve(request, exchange),
+    fault: viewers.fault,
+  });
 }
 
 function serverOptions(options: EdgeOptions) {

@@ -3,10 +3,12 @@
  * sent to one by one: with frames joined beforehand a send loop costs what a publish costs, tells at
  * once who does not read, and needs no topics. Compression is off: frames come compressed.
  */
+import { connect } from 'node:net';
 import type * as uws from 'uWebSockets.js';
 import { BarrageError } from '../src/errors.js';
 import { UwsExchange, type Unsettled } from './uws-exchange.js';
 import type {
+  Handshake,
   HandshakeRequest,
   HttpReply,
   HttpRequest,
@@ -21,6 +23,7 @@ import type {
 /** Headers of a request, bytes; the library's own 4 KiB is too little for long tokens and cookies. */
 const HEADER_BYTES_MAX = 16 << 10;
 const IDLE_SECONDS_MAX = 960;
+const PROBE_MS = 500;
 const SUPPORTED = 'Node 20 or 22 on Linux (x64, arm64, glibc), macOS or Windows';
 
 type Uws = typeof uws;
@@ -47,7 +50,7 @@ export async function listenUws(
       serveHttp(response, request, { options, handlers, exchanges }),
     );
   });
-  const listening = await listen(app, library, options);
+  const listening = await listen(app, options);
   let isListening = true;
   const pause = () => {
     if (isListening) library.us_listen_socket_close(listening);
@@ -81,24 +84,33 @@ export async function loadLibrary(
 
 async function listen(
   app: uws.TemplatedApp,
-  library: Uws,
   { host, port }: ViewerServerOptions,
 ): Promise<uws.us_listen_socket> {
-  // The declared types lack the overload with host and options; without the option two processes
-  // would share a port in silence.
-  const listenHere = app.listen.bind(app) as unknown as (
-    host: string,
-    port: number,
-    options: number,
-    done: (socket: uws.us_listen_socket | false) => void,
-  ) => void;
-  const socket = await new Promise<uws.us_listen_socket | false>((resolve) => {
-    listenHere(host, port, Number(library['LIBUS_LISTEN_EXCLUSIVE_PORT' as keyof Uws]), resolve);
-  });
+  // The library's exclusive mode keeps a port unusable for a minute after a restart (it does not set
+  // SO_REUSEADDR); its usual mode lets two processes share a port in silence. So: usual, but look.
+  const isTaken = port !== 0 && (await isServed(host, port));
+  const socket =
+    !isTaken &&
+    (await new Promise<uws.us_listen_socket | false>((resolve) => app.listen(host, port, resolve)));
   if (socket === false) {
     throw new BarrageError('port_in_use', `cannot listen on ${host}:${port}: the port is taken`);
   }
   return socket;
+}
+
+/** Whether somebody accepts connections there already. */
+function isServed(host: string, port: number): Promise<boolean> {
+  const here = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return new Promise((resolve) => {
+    const probe = connect({ host: here, port, timeout: PROBE_MS });
+    const tell = (isTaken: boolean) => {
+      probe.destroy();
+      resolve(isTaken);
+    };
+    probe.once('connect', () => tell(true));
+    probe.once('error', () => tell(false));
+    probe.once('timeout', () => tell(false));
+  });
 }
 
 interface Serving {
@@ -119,7 +131,7 @@ function serveSockets(app: uws.TemplatedApp, serving: Serving): void {
     idleTimeout: IDLE_SECONDS_MAX,
     sendPingsAutomatically: false,
     upgrade: (response, request, context) => {
-      guard(handlers, 'upgrade', () => shakeHands(response, request, context, handlers));
+      shakeHands(response, request, context, handlers);
     },
     open: (native) => {
       const data = native.getUserData();
@@ -159,7 +171,12 @@ function shakeHands(
     query: new URLSearchParams(request.getQuery()),
     header: (name) => request.getHeader(name),
   };
-  const answer = handlers.upgrade(shake);
+  let answer: Handshake | undefined;
+  guard(handlers, 'upgrade', () => (answer = handlers.upgrade(shake)));
+  if (answer === undefined) {
+    response.close();
+    return;
+  }
   if (!answer.accept) {
     writeReply(response, answer.reply);
     return;

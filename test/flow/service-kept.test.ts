@@ -35,7 +35,7 @@ async function postUntilDeath(to: Service, first: number, acked: Acked[]): Promi
   }
 }
 
-it('R-KEEP-4 every acknowledged publication survives kill -9 and reaches a resuming viewer once, in order', async () => {
+it('R-KEEP-4 all acknowledged survives kill -9 and reaches a resuming viewer once, in order', async () => {
   const random = seededRandom(20261120);
   const acked: Acked[] = [];
   service = await startService();
