@@ -58,7 +58,8 @@ export class Mirror implements KnownRoom {
 
   /** Whether a droppable frame is one the snapshot already held. */
   knows(frame: FrameEnvelope): boolean {
-    return frame.epoch === this.#known.epoch && frame.tick <= this.#known.tick;
+    const isOld = frame.epoch === this.#known.epoch && frame.tick <= this.#known.tick;
+    return isOld && frame.count > 0;
   }
 
   /** Takes a frame that follows the head (keepable) or is new (droppable). */
@@ -67,7 +68,8 @@ export class Mirror implements KnownRoom {
     this.tick = frame.tick;
     this.online = frame.online;
     this.admission = frame.admission;
-    if (frame.class === 'drop') this.#dropTick = frame.tick;
+    // A frame that only tells news leaves the place: no poller is woken for it.
+    if (frame.class === 'drop' && frame.count > 0) this.#dropTick = frame.tick;
     for (let i = 0; i < frame.count; i++) {
       const json = frame.publication(i);
       const offset = frame.class === 'keep' ? frame.offset + i : 0;

@@ -3,7 +3,7 @@
  * sent to one by one: with frames joined beforehand a send loop costs what a publish costs, tells at
  * once who does not read, and needs no topics. Compression is off: frames come compressed.
  */
-import { connect } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import type * as uws from 'uWebSockets.js';
 import { BarrageError } from '../src/errors.js';
 import { UwsExchange, type Unsettled } from './uws-exchange.js';
@@ -23,7 +23,7 @@ import type {
 /** Headers of a request, bytes; the library's own 4 KiB is too little for long tokens and cookies. */
 const HEADER_BYTES_MAX = 16 << 10;
 const IDLE_SECONDS_MAX = 960;
-const PROBE_MS = 500;
+const FREE_PORT_TRIES = 5;
 const SUPPORTED = 'Node 20 or 22 on Linux (x64, arm64, glibc), macOS or Windows';
 
 type Uws = typeof uws;
@@ -50,7 +50,7 @@ export async function listenUws(
       serveHttp(response, request, { options, handlers, exchanges }),
     );
   });
-  const listening = await listen(app, options);
+  const listening = await listen(app, library, options);
   let isListening = true;
   const pause = () => {
     if (isListening) library.us_listen_socket_close(listening);
@@ -84,32 +84,46 @@ export async function loadLibrary(
 
 async function listen(
   app: uws.TemplatedApp,
+  library: Uws,
   { host, port }: ViewerServerOptions,
 ): Promise<uws.us_listen_socket> {
-  // The library's exclusive mode keeps a port unusable for a minute after a restart (it does not set
-  // SO_REUSEADDR); its usual mode lets two processes share a port in silence. So: usual, but look.
-  const isTaken = port !== 0 && (await isServed(host, port));
-  const socket =
-    !isTaken &&
-    (await new Promise<uws.us_listen_socket | false>((resolve) => app.listen(host, port, resolve)));
-  if (socket === false) {
-    throw new BarrageError('port_in_use', `cannot listen on ${host}:${port}: the port is taken`);
+  for (let tries = 0; tries < (port === 0 ? FREE_PORT_TRIES : 1); tries++) {
+    const socket = await listenOn(app, library, host, port === 0 ? await freePort(host) : port);
+    if (socket !== false) return socket;
   }
-  return socket;
+  throw new BarrageError('port_in_use', `cannot listen on ${host}:${port}: the port is taken`);
 }
 
-/** Whether somebody accepts connections there already. */
-function isServed(host: string, port: number): Promise<boolean> {
-  const here = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  return new Promise((resolve) => {
-    const probe = connect({ host: here, port, timeout: PROBE_MS });
-    const tell = (isTaken: boolean) => {
-      probe.destroy();
-      resolve(isTaken);
-    };
-    probe.once('connect', () => tell(true));
-    probe.once('error', () => tell(false));
-    probe.once('timeout', () => tell(false));
+function listenOn(
+  app: uws.TemplatedApp,
+  library: Uws,
+  host: string,
+  port: number,
+): Promise<uws.us_listen_socket | false> {
+  // The declared types lack the overload with host and options; without the option two processes
+  // would share a port in silence.
+  const listenHere = app.listen.bind(app) as unknown as (
+    host: string,
+    port: number,
+    options: number,
+    done: (socket: uws.us_listen_socket | false) => void,
+  ) => void;
+  const exclusive = Number(library['LIBUS_LISTEN_EXCLUSIVE_PORT' as keyof Uws]);
+  return new Promise((resolve) => listenHere(host, port, exclusive, resolve));
+}
+
+/**
+ * A port nobody has. Left to the library, port 0 would be opened without SO_REUSEADDR, and nobody
+ * could listen there again for a minute after a restart.
+ */
+function freePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, host, () => {
+      const { port } = probe.address() as AddressInfo;
+      probe.close(() => resolve(port));
+    });
   });
 }
 
@@ -171,8 +185,7 @@ function shakeHands(
     query: new URLSearchParams(request.getQuery()),
     header: (name) => request.getHeader(name),
   };
-  let answer: Handshake | undefined;
-  guard(handlers, 'upgrade', () => (answer = handlers.upgrade(shake)));
+  const answer = handshake(shake, handlers);
   if (answer === undefined) {
     response.close();
     return;
@@ -206,6 +219,15 @@ function shakeHands(
     );
   } finally {
     if (!isOpen) answer.abandoned();
+  }
+}
+
+function handshake(shake: HandshakeRequest, handlers: ViewerServerHandlers): Handshake | undefined {
+  try {
+    return handlers.upgrade(shake);
+  } catch (error) {
+    handlers.fault('upgrade', error);
+    return undefined;
   }
 }
 

