@@ -34,7 +34,11 @@ export const TABLE = {
   edge: {
     host: leaf.text('0.0.0.0', 'address viewers connect to', HOST, RESTART),
     port: leaf.whole(8080, [0, 65_535], 'port viewers connect to, 0 takes a free one', RESTART),
-    origins: leaf.texts([], 'pages that may connect besides those of this host, * for all', ORIGIN),
+    origins: leaf.texts(
+      [],
+      'pages (origins) that may connect besides those of this host; * for all',
+      ORIGIN,
+    ),
     connectionsPerAddress: leaf.whole(1000, [1, 10_000_000], 'connections of one address'),
     connectionsPerUser: leaf.whole(5, [1, 10_000], 'connections of one user, the oldest goes'),
     connectionsMax: leaf.whole(18_000, [1, 10_000_000], 'connections of this process'),
