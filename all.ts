@@ -43,6 +43,8 @@ interface Running {
 /** Runs until SIGTERM or SIGINT; rejects with BarrageError when it cannot start. */
 export async function runAll(config: Config, manager: ConfigManager): Promise<void> {
   const log = createPinoLog(config.log.level);
+  // Heard from the start on: a signal during the start ends the service once it is whole.
+  const stopping = stopSignal();
   const clock = new SystemClock();
   // First of all: it locks the data folder, in which the first start also makes the keys.
   const store = await openStore(config, clock);
@@ -57,7 +59,7 @@ export async function runAll(config: Config, manager: ConfigManager): Promise<vo
     running.edge.tune(next.edge);
   });
   tellReady(config, { log, live, running });
-  const signal = await stopSignal();
+  const signal = await stopping;
   state.draining = true;
   log.info('stopping', { signal, windowMs: manager.current.drain.windowMs });
   await stop(running, manager.current.drain.windowMs);
