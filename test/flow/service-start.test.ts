@@ -27,9 +27,12 @@ function run(args: readonly string[], until?: RegExp) {
     });
     let out = '';
     let err = '';
+    let asked = false;
     child.stdout.on('data', (data: Buffer) => {
       out += data.toString();
-      if (until?.test(out) === true) child.kill('SIGTERM');
+      if (until?.test(out) !== true || asked) return;
+      asked = true;
+      child.kill('SIGTERM');
     });
     child.stderr.on('data', (data: Buffer) => (err += data.toString()));
     const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
