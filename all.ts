@@ -6,6 +6,7 @@ import { startEdge, type RunningEdge } from './edge/main.js';
 import { EDGE_DEFAULTS } from './edge/options.js';
 import { startApi, type RunningApi } from './room/api/main.js';
 import { startRooms, type RunningRooms } from './room/main.js';
+import { openOutside, type RunningOutside } from './room/powers/open-outside.js';
 import { openEmbeddedStore } from './src/adapters/lmdb-store.js';
 import { MemoryBus } from './src/adapters/memory-bus.js';
 import { MemoryStore } from './src/adapters/memory-store.js';
@@ -35,6 +36,7 @@ interface Live {
 interface Running {
   readonly store: Store;
   readonly bus: MemoryBus;
+  readonly outside: RunningOutside;
   readonly rooms: RunningRooms;
   readonly api: RunningApi;
   readonly edge: RunningEdge;
@@ -55,6 +57,7 @@ export async function runAll(config: Config, manager: ConfigManager): Promise<vo
   manager.onChange((next) => {
     log.setLevel(next.log.level);
     Object.assign(live, liveOf(next));
+    running.outside.tune(next);
     running.rooms.setDefaults(next.room);
     running.edge.tune(next.edge);
   });
@@ -101,6 +104,8 @@ async function start(config: Config, parts: StartParts): Promise<Running> {
   const shared = { bus, clock, log, meter, random: systemRandom() };
   const started: { stop(): Promise<void> }[] = [{ stop: () => store.close() }];
   try {
+    const outside = await openOutside(config, shared);
+    started.unshift(outside);
     const rooms = await startRooms(
       {
         owner: 'all',
@@ -109,7 +114,7 @@ async function start(config: Config, parts: StartParts): Promise<Running> {
         leaseMs: config.rooms.leaseMs,
         parkAfterMs: config.rooms.parkAfterMs,
       },
-      { ...shared, store },
+      { ...shared, store, outside },
     );
     started.unshift(rooms);
     const id = `edge-${randomId(6)}` as EdgeId;
@@ -128,7 +133,7 @@ async function start(config: Config, parts: StartParts): Promise<Running> {
         ready: () => readiness({ rooms, edge, draining: state.draining }),
       },
     );
-    return { store, bus, rooms, api, edge };
+    return { store, bus, outside, rooms, api, edge };
   } catch (error) {
     for (const part of started) await part.stop();
     throw error;
@@ -172,9 +177,13 @@ function tellReady(config: Config, { log, live, running }: Ready): void {
 }
 
 /** Viewers are told where to go while the rooms still answer; the log is closed last. */
-async function stop({ store, bus, rooms, api, edge }: Running, windowMs: number): Promise<void> {
+async function stop(
+  { store, bus, outside, rooms, api, edge }: Running,
+  windowMs: number,
+): Promise<void> {
   await Promise.all([edge.drain(windowMs), api.stop()]);
   await rooms.stop();
+  await outside.stop();
   await edge.stop();
   await bus.drain();
   await store.close();

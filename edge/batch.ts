@@ -3,6 +3,7 @@
  * of it or the keepable part), each made once when the first viewer needs it, whoever comes after.
  * Frames are joined by line breaks and split only between frames.
  */
+import type { Aim } from './core/aim.js';
 import type { FrameClass } from '../src/words.js';
 import { deflateFlush } from './deflate.js';
 import { MESSAGE_BYTES_MAX } from './options.js';
@@ -17,6 +18,10 @@ export interface RoomFrame {
   readonly count: number;
   /** Cursor after this frame. */
   readonly cursor: string;
+  /** Whom it is meant for; undefined: everyone. */
+  readonly aim?: Aim | undefined;
+  /** Texts of its publications, where it is meant for some. */
+  readonly texts?: readonly Buffer[] | undefined;
 }
 
 export type Encoding = 'text' | 'deflate' | 'events';

@@ -16,6 +16,7 @@ import {
   welcomeLine,
 } from '../src/wire/outgoing.js';
 import type { Command, JoinCommand, SendCommand } from '../src/wire/schema.js';
+import { NO_ROOM, type RoomOrNone } from './delivery-report.js';
 import { Ingress } from './ingress.js';
 import type { LiveRoom } from './live-room.js';
 import { closeName } from './meters.js';
@@ -88,6 +89,7 @@ export class Connection implements SocketListener, Occupant, Watcher {
     const stage = this.#stage;
     this.#stage = { is: 'ended' };
     this.#parts.watchers.remove(this);
+    this.#parts.acks.left(this);
     if (stage.is === 'open') for (const stay of stage.stays.values()) this.#vacate(stay);
     this.#left();
   }
@@ -121,13 +123,13 @@ export class Connection implements SocketListener, Occupant, Watcher {
     }
     stays.delete(room);
     this.#vacate(stay);
-    this.#reply('bye', byeLine(close.code, close.reason, retryAfterMs, room));
+    this.#reply('bye', byeLine(close, retryAfterMs, room));
   }
 
   end(close: CloseCode, retryAfterMs?: number): void {
     if (this.#stage.is === 'ended') return;
     const { code, reason } = close;
-    if (close !== CLOSE.slow) this.outlet.line('bye', byeLine(code, reason, retryAfterMs));
+    if (close !== CLOSE.slow) this.outlet.line('bye', byeLine(close, retryAfterMs));
     this.#parts.meters.closed.add(closeName(close));
     this.#socket.end(code, JSON.stringify({ reason, retryAfterMs }));
   }
@@ -162,6 +164,8 @@ export class Connection implements SocketListener, Occupant, Watcher {
         return this.#leave(command.room as RoomId);
       case 'send':
         return this.#send(command);
+      case 'ack':
+        return this.#parts.acks.acked(this, (command.room ?? NO_ROOM) as RoomOrNone, command.ids);
       case 'ping':
         return this.#reply('pong', pongLine(this.#parts.clock.now()));
     }

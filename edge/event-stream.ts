@@ -116,7 +116,7 @@ export class EventStream implements Occupant, Watcher {
       // It does not read: a goodbye would only wait behind the rest.
       this.#pipe.stream?.cut();
     } else {
-      this.outlet.line('bye', byeLine(close.code, close.reason, retryAfterMs));
+      this.outlet.line('bye', byeLine(close, retryAfterMs));
       this.#pipe.stream?.end();
     }
     this.#over();
@@ -126,6 +126,7 @@ export class EventStream implements Occupant, Watcher {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#parts.watchers.remove(this);
+    this.#parts.acks.left(this);
     if (this.#stay !== undefined) {
       const { seat, live } = this.#stay;
       live.leave(seat);

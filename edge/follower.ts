@@ -6,6 +6,7 @@
 import type { RoomId } from '../src/ids.js';
 import type { Bus } from '../src/ports/bus.js';
 import type { Cancel, Clock } from '../src/ports/clock.js';
+import { splitLogged } from '../src/target.js';
 import { roomSubject } from '../src/subjects.js';
 import {
   decodeEnvelope,
@@ -15,6 +16,7 @@ import {
 } from '../src/wire/envelope.js';
 import { decodeJson, type RoomNote, type RoomSnapshot } from '../src/wire/internal.js';
 import type { RoomFrame } from './batch.js';
+import type { Aims } from './core/aim.js';
 import type { RingBounds } from './core/keep-ring.js';
 import type { EdgeMeters } from './meters.js';
 import { Mirror } from './mirror.js';
@@ -27,6 +29,7 @@ export interface FollowerParts {
   readonly owners: Owners;
   readonly meters: EdgeMeters;
   readonly ring: RingBounds;
+  readonly aims: Aims;
   readonly fault: (where: string, error: unknown) => void;
 }
 
@@ -34,8 +37,10 @@ export interface FollowerEvents {
   frame(frame: RoomFrame): void;
   /** The mirror has applied it already. */
   note(note: RoomNote): void;
+  /** The first snapshot is taken. */
+  started(snapshot: RoomSnapshot): void;
   /** Status and bans may have changed. */
-  refreshed(): void;
+  refreshed(snapshot: RoomSnapshot): void;
   /** The stream cannot be followed whole: viewers have to resume. */
   lost(): void;
 }
@@ -74,7 +79,8 @@ export class Follower {
       this.stop();
       return snapshot;
     }
-    this.#mirror = new Mirror(snapshot, this.#parts.ring);
+    this.#mirror = new Mirror(snapshot, this.#parts.ring, this.#parts.aims);
+    this.#events.started(snapshot);
     return undefined;
   }
 
@@ -169,7 +175,9 @@ export class Follower {
   #keepable(frame: FrameEnvelope): void {
     const { head } = this.mirror.ring;
     const last = frame.offset + frame.count - 1;
-    if (last <= head) {
+    // An empty one only tells everyone the offset.
+    const isNext = frame.count === 0 && frame.offset === head + 1;
+    if (last <= head && !isNext && frame.offset <= head + 1) {
       this.#parts.meters.framesLost.add('known');
     } else if (frame.offset === head + 1) {
       this.#forward(frame);
@@ -230,7 +238,7 @@ export class Follower {
     const snapshot = await this.#newSnapshot(epoch);
     if (snapshot === undefined || !this.mirror.continues(snapshot)) return false;
     this.mirror.refresh(snapshot);
-    this.#events.refreshed();
+    this.#events.refreshed(snapshot);
     return this.#fill(snapshot.offset);
   }
 
@@ -264,14 +272,16 @@ export class Follower {
   }
 
   #forwardReplayed(entries: readonly LogText[]): void {
-    for (let at = 0; at < entries.length; at += FILL_FRAME_COUNT) {
-      const part = entries.slice(at, at + FILL_FRAME_COUNT);
-      this.#forward(
-        this.#frameOf(
-          part[0]![0],
-          part.map(([, json]) => json),
-        ),
-      );
+    const logged = entries.map(([offset, text]) => ({ offset, ...splitLogged(text) }));
+    for (let at = 0; at < logged.length;) {
+      const { offset, target } = logged[at]!;
+      let end = at + 1;
+      while (end < logged.length && end - at < FILL_FRAME_COUNT && logged[end]!.target === target) {
+        end++;
+      }
+      const jsons = logged.slice(at, end).map(({ json }) => json);
+      this.#forward(this.#frameOf(offset, jsons, target));
+      at = end;
     }
   }
 
@@ -280,13 +290,15 @@ export class Follower {
     for (let i = from - frame.offset; i < frame.count; i++) {
       jsons.push(frame.publication(i).toString());
     }
-    return this.#frameOf(from, jsons);
+    return this.#frameOf(from, jsons, frame.target);
   }
 
   /** A keepable frame as the room would have made it. */
-  #frameOf(offset: number, jsons: readonly string[]): FrameEnvelope {
-    const { epoch, tick, online, admission } = this.mirror;
-    const head = { class: 'keep', epoch, tick, offset, online, admission, shed: 0 } as const;
+  #frameOf(offset: number, jsons: readonly string[], target: string | undefined): FrameEnvelope {
+    const { epoch, tick, online, admission, openOffset } = this.mirror;
+    const place = { epoch, tick, offset, from: openOffset + 1 };
+    const meant = target === undefined ? {} : { target };
+    const head = { class: 'keep', ...place, online, admission, shed: 0, ...meant } as const;
     return decodeEnvelope(encodeFrame({ room: this.room, ...head }, jsons)) as FrameEnvelope;
   }
 

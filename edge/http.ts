@@ -20,6 +20,8 @@ import {
   retryHeader,
   type Headers,
 } from './http-replies.js';
+import type { Identity } from './identity.js';
+import type { LiveRoom } from './live-room.js';
 import type { ViewerParts } from './parts.js';
 import type { Ended } from './speech.js';
 import { doorRefusal } from './upgrade.js';
@@ -37,7 +39,10 @@ interface Call {
   readonly left: () => void;
 }
 
-const METHODS = { events: 'GET', publications: 'GET', danmaku: 'POST' } as const;
+const METHODS = {
+  ...{ events: 'GET', publications: 'GET', danmaku: 'POST' },
+  ...{ attributes: 'GET', queues: 'GET', polls: 'GET' },
+} as const;
 type Endpoint = keyof typeof METHODS;
 
 const EDGE_RETRY_MS = 1000;
@@ -56,7 +61,8 @@ export class ViewerHttp {
       exchange.reply(jsonReply(200, { status: 'ok' }));
       return;
     }
-    const route = /^\/v1\/rooms\/([^/]*)\/(events|publications|danmaku)$/.exec(path);
+    const route =
+      /^\/v1\/rooms\/([^/]*)\/(events|publications|danmaku|attributes|queues|polls)$/.exec(path);
     if (route === null) {
       const isSocket = path === '/v1/ws';
       const message = isSocket ? 'this path takes WebSocket connections' : 'there is nothing here';
@@ -152,31 +158,67 @@ export class ViewerHttp {
     this.#poll(call, cursor, waitMs).catch((error: unknown) => this.#failed('poll', error, call));
   }
 
-  async #poll(call: Call, cursor: string, waitMs: number): Promise<void> {
-    const { room, token, address, exchange, headers } = call;
-    let stop = () => undefined as void;
-    let isGone = false;
-    exchange.onAbort(() => {
-      isGone = true;
-      stop();
+  /** `GET …/attributes`: what `joined` shows, for who missed a change or follows by polling. */
+  attributes(call: Call): void {
+    this.#facts('attributes', call);
+  }
+
+  /** `GET …/queues`. */
+  queues(call: Call): void {
+    this.#facts('queues', call);
+  }
+
+  /** `GET …/polls`. */
+  polls(call: Call): void {
+    this.#facts('polls', call);
+  }
+
+  #facts(name: string, call: Call): void {
+    this.#parts.meters.opened.add('poll');
+    const nothing = () => undefined;
+    this.#visit(call, nothing, ({ mirror }) => {
+      call.exchange.reply(bytesReply(200, mirror.facts.answer(name), call.headers));
       call.left();
-    });
-    const identity = this.#parts.entry.identity(room, token, address);
-    if ('refused' in identity) return this.#refuse(call, identity.refused);
-    const viewer = token === undefined ? address : `${address} ${identity.user.id}`;
-    const failure = await this.#parts.hub.visit(room, (live) => {
-      const why = live.refusal(identity);
-      if (why === 'banned') {
-        return this.#refuse(call, { code: why, message: 'this user is banned', room });
-      }
-      if (isGone) return;
-      live.desk.see(viewer);
+    }).catch((error: unknown) => this.#failed(name, error, call));
+  }
+
+  async #poll(call: Call, cursor: string, waitMs: number): Promise<void> {
+    const { token, address, exchange, headers } = call;
+    let stop = () => undefined as void;
+    const aborted = () => stop();
+    await this.#visit(call, aborted, (live, identity) => {
+      const viewer = token === undefined ? address : `${address} ${identity.user.id}`;
+      live.desk.see(viewer, identity);
       const done = (answer: Buffer) => {
         exchange.reply(bytesReply(200, answer, headers));
         call.left();
       };
       if (cursor === '') done(live.desk.window());
       else stop = live.desk.poll(cursor, waitMs, done);
+    });
+  }
+
+  /** Lets a request see the room, or refuses it; `use` answers and counts it out. */
+  async #visit(
+    call: Call,
+    aborted: () => void,
+    use: (live: LiveRoom, identity: Identity) => void,
+  ): Promise<void> {
+    const { room, token, address, exchange } = call;
+    let isGone = false;
+    exchange.onAbort(() => {
+      isGone = true;
+      aborted();
+      call.left();
+    });
+    const identity = this.#parts.entry.identity(room, token, address);
+    if ('refused' in identity) return this.#refuse(call, identity.refused);
+    const failure = await this.#parts.hub.visit(room, (live) => {
+      const why = live.refusal(identity);
+      if (why === 'banned') {
+        return this.#refuse(call, { code: why, message: 'this user is banned', room });
+      }
+      if (!isGone) use(live, identity);
     });
     if (failure === undefined || isGone) return;
     const message = 'the room is not there, or cannot be reached now';
@@ -242,10 +284,10 @@ export class ViewerHttp {
 }
 
 function verdictReply(end: Ended, id: string | number | undefined, headers: Headers) {
-  const { verdict, id: publication, retryAfterMs, field, rule } = end;
+  const { verdict, id: publication, retryAfterMs, field, rule, reason } = end;
   const status = VERDICT_STATUS[verdict];
   const retry = status === 429 || status === 503 ? retryHeader(retryAfterMs ?? EDGE_RETRY_MS) : {};
-  const body = { verdict, id, publication, retryAfterMs };
+  const body = { verdict, id, publication, retryAfterMs, reason };
   if (status < 400) return jsonReply(status, body, headers);
   const message = `the danmaku was refused: ${verdict}`;
   const error = { status, code: verdict, message };

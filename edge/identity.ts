@@ -10,6 +10,9 @@ import type { Role, Speaker } from '../src/words.js';
 export interface Identity {
   readonly user: Speaker;
   readonly role: Role;
+  /** Of its token; a studio may give more in a room. */
+  readonly tags: readonly string[];
+  readonly device: string | undefined;
   /** Unix milliseconds; Infinity without a token. */
   readonly expiresAt: number;
 }
@@ -18,10 +21,12 @@ export interface IdentityFlaw {
   readonly flaw: TokenFlaw | 'wrong_room';
 }
 
+const NO_CLAIMS = { tags: [], device: undefined, expiresAt: Infinity } as const;
+
 /** A guest's identity; the same seed makes the same guest. */
 export function guest(seed: string): Identity {
   const name = createHash('sha256').update(seed).digest('base64url').slice(0, 12);
-  return { user: { id: `guest-${name}` as UserId }, role: 'guest', expiresAt: Infinity };
+  return { user: { id: `guest-${name}` as UserId }, role: 'guest', ...NO_CLAIMS };
 }
 
 /** Whom the token names in this room, or its flaw; a token without a user is a guest's. */
@@ -34,13 +39,13 @@ export function identify(
   const claims = tokens.verify(token);
   if (typeof claims === 'string') return { flaw: claims };
   if (!opensRoom(claims, room)) return { flaw: 'wrong_room' };
-  const { user, name, level, badge, role, expiresAt } = claims;
-  if (user === undefined) return { ...guest(guestSeed), expiresAt };
+  const { user, name, level, badge, role, tags, device, expiresAt } = claims;
+  if (user === undefined) return { ...guest(guestSeed), tags, device, expiresAt };
   const speaker: Speaker = {
     id: user,
     ...(name ? { name } : {}),
     ...(level === undefined ? {} : { level }),
     ...(badge === undefined ? {} : { badge }),
   };
-  return { user: speaker, role, expiresAt };
+  return { user: speaker, role, tags, device, expiresAt };
 }

@@ -26,7 +26,7 @@ export interface IngressOut {
 }
 
 const QUOTA: Quota = { perSecond: COMMANDS_PER_SECOND, burst: COMMANDS_BURST };
-const KNOWN_TYPES: readonly unknown[] = ['join', 'leave', 'send', 'ping'];
+const KNOWN_TYPES: readonly unknown[] = ['join', 'leave', 'send', 'ack', 'ping'];
 
 export class Ingress {
   readonly #out: IngressOut;

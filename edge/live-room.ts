@@ -6,12 +6,13 @@
 import { CLOSE, type CloseCode } from '../src/close-codes.js';
 import type { RoomId } from '../src/ids.js';
 import type { Random } from '../src/random.js';
-import type { RoomNote } from '../src/wire/internal.js';
+import type { RoomNote, RoomSnapshot } from '../src/wire/internal.js';
 import { joinedLine } from '../src/wire/outgoing.js';
 import type { Position } from '../src/words.js';
+import type { Acks } from './acks.js';
+import { atOf, idOf } from './aimed-frames.js';
 import { catchUp } from './core/catch-up.js';
-import { isBanned } from './core/early-refusal.js';
-import type { Kept } from './core/keep-ring.js';
+import { isHeld } from './core/early-refusal.js';
 import type { Fanout } from './fanout.js';
 import { Follower, type FollowerParts } from './follower.js';
 import type { Identity } from './identity.js';
@@ -20,22 +21,19 @@ import type { Mirror } from './mirror.js';
 import { CLOSE_GRACE_MS, type EdgeTuning } from './options.js';
 import type { OwnerFailure } from './owners.js';
 import { PollDesk } from './poll-desk.js';
+import type { PresenceBook } from './presence.js';
 import { Seating } from './seating.js';
-import type { Occupant, Seat, Slice } from './slice.js';
+import { Showing, type Prepared, type ShownPublication } from './showing.js';
+import type { Occupant, Seat } from './slice.js';
 
 export interface LiveRoomParts extends FollowerParts {
   readonly fanout: Fanout;
+  readonly presence: PresenceBook;
+  readonly acks: Acks;
   readonly random: Random;
   readonly tuning: () => EdgeTuning;
   /** The room cannot be followed any more; a next join starts it anew. */
   readonly lost: (room: LiveRoom) => void;
-}
-
-/** What a viewer that came with a position will be shown, as far as it had to be fetched. */
-export interface Prepared {
-  readonly since: Position | undefined;
-  /** Publications older than the ring, from `since` on; undefined: not to be had whole. */
-  readonly older: readonly Kept[] | undefined;
 }
 
 /** Tries of a newcomer to catch up while the stream runs on. */
@@ -49,7 +47,7 @@ export class LiveRoom {
   readonly #parts: LiveRoomParts;
   readonly #follower: Follower;
   #seating: Seating | undefined;
-  #shown: { readonly key: string; readonly text: string } | undefined;
+  readonly #showing: Showing;
   #isOver = false;
   /** Joins under way; a room held is not let go. */
   holds = 0;
@@ -60,29 +58,25 @@ export class LiveRoom {
     this.#follower = new Follower(room, parts, {
       frame: (frame) => {
         if (!this.#seats.take(frame, this.mirror.head)) parts.meters.framesLost.add('shed');
-        this.desk.moved(frame.class === 'keep');
+        // Pollers all get the same: nothing of what is meant for some.
+        if (frame.aim === undefined) this.desk.moved(frame.class === 'keep');
       },
       note: (note) => this.#note(note),
-      refreshed: () => this.#refreshed(),
+      started: ({ tags }) => this.#start(tags),
+      refreshed: ({ tags }) => this.#refreshed(tags),
       lost: () => {
         this.#end(CLOSE.unavailable);
         parts.lost(this);
       },
     });
     this.desk = new PollDesk(this, parts);
+    this.#showing = new Showing(() => this.mirror, parts.tuning);
   }
 
   /** Takes the snapshot and lets frames flow, or tells why not. */
   async start(): Promise<OwnerFailure | undefined> {
     const failure = await this.#follower.start();
     if (failure !== undefined) return failure;
-    const { fanout, tuning, meters } = this.#parts;
-    this.#seating = new Seating(this.mirror.head, {
-      fanout,
-      tuning,
-      compressed: () => meters.compressions.add(),
-      tooSlow: (slow) => this.#dismiss(slow, CLOSE.slow),
-    });
     this.#follower.flow();
     return undefined;
   }
@@ -108,7 +102,7 @@ export class LiveRoom {
   refusal(identity: Identity): Extract<JoinEnd, 'banned' | 'closed' | 'full'> | undefined {
     const { status, bans, rules } = this.mirror;
     if (status === 'closed') return 'closed';
-    if (isBanned(bans, identity.user.id, this.#parts.clock.now())) return 'banned';
+    if (isHeld(bans, identity.user.id, this.#parts.clock.now())) return 'banned';
     return this.viewers >= rules.viewersMax ? 'full' : undefined;
   }
 
@@ -128,7 +122,7 @@ export class LiveRoom {
       const to = plan.from + plan.limit - 1;
       const entries = await this.#parts.owners.replay(this.room, plan.from, to);
       if (typeof entries === 'string') break;
-      const older = entries.map(([offset, json]) => ({ offset, json: Buffer.from(json) }));
+      const older = entries.map(([offset, text]) => this.mirror.keptOf(offset, text));
       if (to + 1 >= this.mirror.ring.first) return { since, older };
     }
     return { since, older: undefined };
@@ -137,7 +131,11 @@ export class LiveRoom {
   /** Seats a viewer and sends it `joined`; undefined when it could not take even that. */
   seat(occupant: Occupant, identity: Identity, prepared: Prepared): Seat | undefined {
     const slice = this.#seats.next();
-    const missed = this.#missed(prepared, slice);
+    // A viewer that has seen more than its slice was sent: the slice catches up first.
+    const seen = prepared.since?.offset ?? 0;
+    if (prepared.older !== undefined && slice.sent.offset < seen) this.#seats.flush(slice);
+    const viewing = this.#seats.audience.viewing(identity);
+    const shown = this.#showing.show(prepared, slice, viewing);
     const { epoch, online, rules } = this.mirror;
     const { user, role } = identity;
     const line = joinedLine(
@@ -145,23 +143,30 @@ export class LiveRoom {
         room: this.room,
         epoch,
         offset: slice.sent.offset,
-        recovered: missed !== undefined,
+        recovered: shown.recovered,
         online,
         user: { id: user.id, role, maySpeak: role !== 'guest' || rules.guestsSpeak },
       },
-      [missed === undefined ? this.#windowText(slice) : textOf(missed)],
+      [shown.text],
+      this.mirror.facts.text,
     );
-    const end = missed !== undefined ? 'recovered' : prepared.since ? 'resync' : 'window';
+    const end = shown.recovered ? 'recovered' : prepared.since ? 'resync' : 'window';
     this.#parts.meters.joins.add(end);
-    const seat: Seat = { occupant, identity, slice, index: 0 };
+    const seat: Seat = { occupant, identity, viewing, slice, index: 0 };
     this.#seats.add(slice, seat);
-    if (occupant.outlet.line('joined', line, slice.sent.cursor)) return seat;
-    this.#seats.remove(seat);
-    return undefined;
+    if (!occupant.outlet.line('joined', line, slice.sent.cursor)) {
+      this.#seats.remove(seat);
+      return undefined;
+    }
+    this.#parts.presence.enter(this.room, identity);
+    for (const publication of shown.acked) this.#handed(occupant, publication);
+    return seat;
   }
 
   leave(seat: Seat): void {
     this.#seats.remove(seat);
+    this.#parts.acks.left(seat.occupant, this.room);
+    this.#parts.presence.leave(this.room, seat.identity);
   }
 
   /** Looks for what an outage of the bus may have swallowed. */
@@ -174,6 +179,7 @@ export class LiveRoom {
     this.#isOver = true;
     this.#follower.stop();
     this.desk.close();
+    this.desk.sweep(Infinity);
   }
 
   get #seats(): Seating {
@@ -181,44 +187,22 @@ export class LiveRoom {
     return this.#seating;
   }
 
-  /** Exactly what the viewer missed up to the slice's place, or undefined. */
-  #missed({ since, older }: Prepared, slice: Slice): readonly Kept[] | undefined {
-    if (since === undefined || older === undefined) return undefined;
-    // A viewer that has seen more than its slice was sent: the slice catches up first.
-    if (slice.sent.offset < since.offset) this.#seats.flush(slice);
-    const to = slice.sent.offset;
-    if (to < since.offset) return undefined;
-    const { ring, rules } = this.mirror;
-    const fetched = older.filter((kept) => kept.offset < ring.first && kept.offset <= to);
-    const from = since.offset + 1 + fetched.length;
-    const rest = ring.range(from, to);
-    if (rest === undefined || fetched.length + rest.length > rules.replay) return undefined;
-    const all = [...fetched, ...rest];
-    // More than a socket may hold would close the viewer and have it ask again, for ever.
-    const bytes = all.reduce((sum, kept) => sum + kept.json.length, 0);
-    return bytes <= this.#parts.tuning().hardMarkBytes / 2 ? all : undefined;
-  }
-
-  #windowText(slice: Slice): string {
-    const { rules, window } = this.mirror;
-    const key = `${slice.sent.seq} ${slice.sent.cursor} ${rules.recent}`;
-    if (this.#shown?.key !== key) {
-      this.#shown = { key, text: textOf(window.newest(rules.recent, slice.sent.seq)) };
-    }
-    return this.#shown.text;
-  }
-
   #note(note: RoomNote): void {
     switch (note.note) {
       case 'recall':
-        this.#shown = undefined;
+        this.#showing.forget();
         this.desk.forget();
         break;
+      case 'tags':
+        // What came before is judged by what the tags were.
+        if (this.#seats.holdsAimed) this.#seats.flushAll();
+        this.#seats.audience.setTags(note.user, note.tags);
+        break;
       case 'kick':
-        this.#dismissUser(note.user, CLOSE.kicked);
+        this.#dismissUser(note.user, kickedFor(note.reason));
         break;
       case 'ban':
-        if (isBanned(this.mirror.bans, note.user, this.#parts.clock.now())) {
+        if (isHeld(this.mirror.bans, note.user, this.#parts.clock.now())) {
           this.#dismissUser(note.user, CLOSE.banned);
         }
         break;
@@ -230,12 +214,38 @@ export class LiveRoom {
     }
   }
 
-  #refreshed(): void {
+  #start(tags: RoomSnapshot['tags']): void {
+    const { fanout, tuning, meters } = this.#parts;
+    this.#seating = new Seating(this.mirror.head, {
+      fanout,
+      tuning,
+      compressed: () => meters.compressions.add(),
+      tooSlow: (slow) => this.#dismiss(slow, CLOSE.slow),
+      delivered: ({ aim, texts }, { occupant }) => {
+        for (const json of texts ?? []) {
+          this.#parts.acks.sent(occupant, {
+            ...{ room: this.room, id: idOf(json), json, validMs: aim.validMs },
+          });
+        }
+      },
+    });
+    this.#seating.audience.replaceTags(tags);
+  }
+
+  /** What a newcomer was shown and has to acknowledge, as long as it is of use. */
+  #handed(occupant: Occupant, { json, aim }: ShownPublication): void {
+    const leftMs = atOf(json) + (aim?.validMs ?? 0) - this.#parts.clock.now();
+    this.#parts.acks.sent(occupant, { room: this.room, id: idOf(json), json, validMs: leftMs });
+  }
+
+  #refreshed(tags: RoomSnapshot['tags']): void {
     const now = this.#parts.clock.now();
+    if (this.#seats.holdsAimed) this.#seats.flushAll();
+    this.#seats.audience.replaceTags(tags);
     this.#seats.moveTo(this.mirror.head);
-    this.#shown = undefined;
+    this.#showing.forget();
     const banned = [...this.#seats.seats()].filter((seat) =>
-      isBanned(this.mirror.bans, seat.identity.user.id, now),
+      isHeld(this.mirror.bans, seat.identity.user.id, now),
     );
     this.#dismiss(banned, CLOSE.banned);
     if (this.mirror.status === 'closed') this.#closeSoon();
@@ -254,6 +264,7 @@ export class LiveRoom {
   #end(close: CloseCode): void {
     this.#isOver = true;
     this.desk.close();
+    this.desk.sweep(Infinity);
     this.#seats.flushAll();
     this.#dismissInSteps([...this.#seats.seats()], close);
   }
@@ -279,6 +290,7 @@ export class LiveRoom {
   }
 }
 
-function textOf(publications: readonly { readonly json: Buffer }[]): string {
-  return publications.map(({ json }) => json.toString()).join(',');
+/** The reason is the studio's own words for the user. */
+function kickedFor(message: string): CloseCode {
+  return message === '' ? CLOSE.kicked : { ...CLOSE.kicked, message };
 }

@@ -9,9 +9,13 @@ import type { Log } from '../src/ports/log.js';
 import type { Random } from '../src/random.js';
 import type { Meter } from '../src/telemetry/meter.js';
 import type { Tokens } from '../src/tokens.js';
+import { Acks, type Receiver } from './acks.js';
 import { Audience } from './audience.js';
+import { Aims } from './core/aim.js';
+import { DeliveryReports } from './delivery-report.js';
 import { Door } from './door.js';
 import { Entry } from './entry.js';
+import { hearEveryone } from './everyone.js';
 import { Fanout } from './fanout.js';
 import { faultReporter } from './faults.js';
 import { ViewerHttp } from './http.js';
@@ -21,12 +25,13 @@ import { edgeGauges, edgeMeters } from './meters.js';
 import type { EdgeOptions, EdgeTuning } from './options.js';
 import { Owners } from './owners.js';
 import type { ViewerParts } from './parts.js';
+import { Presence } from './presence.js';
 import { listenUws } from './socket-uws.js';
 import { Speaking } from './speech.js';
 import { Uplink } from './uplink.js';
 import { UserConnections } from './users.js';
 import type { ListenViewers } from './viewer-server.js';
-import { Watchers } from './watchers.js';
+import { Watchers, type Watcher } from './watchers.js';
 
 export interface EdgeParts {
   readonly bus: Bus;
@@ -63,12 +68,15 @@ export async function startEdge(options: EdgeOptions, parts: EdgeParts): Promise
   const { hub, watchers, fanout, ...made } = makeParts(options, parts, stage);
   const stopParts = () => {
     stage.isDraining = true;
+    made.everyone.cancel();
+    made.acks.stop();
     made.audience.stop();
     made.uplink.stop();
     hub.closePolls();
     watchers.stop();
     fanout.stop();
     hub.stop();
+    made.presence.stop();
   };
   const server = await listen(options, parts, made.viewers).catch((error: unknown) => {
     stopParts();
@@ -108,28 +116,34 @@ interface Stage {
 
 function makeParts(options: EdgeOptions, parts: EdgeParts, stage: Stage) {
   const { bus, clock, random, tokens } = parts;
-  const log = parts.log.with({ edge: options.id });
+  const edge = options.id;
+  const log = parts.log.with({ edge });
   const meters = edgeMeters(parts.meter);
   const fault = faultReporter(log, meters);
   const tuning = () => stage.tuned;
-  const owners = new Owners(bus, meters);
   const fanout = new Fanout(clock, tuning, meters, fault);
-  const ring = { count: options.ringCount, bytes: options.ringBytes };
-  const hub = new Hub({ bus, clock, random, owners, meters, ring, fanout, tuning, fault });
-  const audience = new Audience(options.id, hub, { bus, clock });
-  const uplink = new Uplink({ edge: options.id, bus, clock, meters });
+  const presence = new Presence({ edge, bus, clock, meters });
+  const acks = new Acks({ clock, meters, reports: new DeliveryReports(edge, bus) });
+  const hub = new Hub({
+    ...{ acks, bus, clock, random, meters, fanout, presence, tuning, fault },
+    aims: new Aims(),
+    owners: new Owners(bus, meters),
+    ring: { count: options.ringCount, bytes: options.ringBytes },
+  });
+  const audience = new Audience(edge, hub, { bus, clock });
+  const uplink = new Uplink({ edge, bus, clock, meters });
   const watchers = new Watchers({ clock, random, tuning });
   const addresses = new AddressCounts();
+  const users = new UserConnections<Watcher & Receiver>();
+  const everyone = hearEveryone({ bus, users, acks, meters });
   const viewers: ViewerParts = {
-    edge: options.id,
-    ...{ clock, random, log, meters, tuning, hub, watchers, addresses, fault },
+    ...{ edge, clock, random, log, meters, tuning, hub, watchers, users, acks, addresses, fault },
     entry: new Entry({ hub, tokens, clock, meters }),
     speaking: new Speaking(uplink, clock, meters),
-    users: new UserConnections(),
     isDraining: () => stage.isDraining,
   };
-  edgeGauges(parts.meter, { hub, uplink, addresses });
-  return { hub, watchers, fanout, audience, uplink, viewers };
+  edgeGauges(parts.meter, { hub, uplink, addresses, acks });
+  return { hub, watchers, fanout, audience, uplink, viewers, presence, acks, everyone };
 }
 
 function listen(options: EdgeOptions, parts: EdgeParts, viewers: ViewerParts) {

@@ -19,8 +19,17 @@ export const JOIN_ENDS = [
 export type JoinEnd = (typeof JOIN_ENDS)[number];
 
 const TRANSPORTS = ['websocket', 'events', 'poll', 'post'] as const;
-const COMMANDS = ['join', 'leave', 'send', 'ping', 'broken', 'over_quota'] as const;
+const COMMANDS = ['join', 'leave', 'send', 'ack', 'ping', 'broken', 'over_quota'] as const;
 const LOST = ['stale', 'known', 'held', 'shed', 'undecodable'] as const;
+const RELIABLE = [
+  'sent',
+  'acked',
+  'resent',
+  'given_up',
+  'left',
+  'over_bound',
+  'unackable',
+] as const;
 const CLOSES = Object.keys(CLOSE) as CloseReason[];
 const closeNames = new Map<number, CloseReason>(CLOSES.map((name) => [CLOSE[name].code, name]));
 
@@ -48,6 +57,8 @@ export interface EdgeMeters {
   readonly flushSeconds: Histogram;
   readonly waitSeconds: Histogram;
   readonly uplinkBatches: CounterSet<'sent' | 'full' | 'down'>;
+  readonly presenceReports: CounterSet<'sent' | 'full' | 'down' | 'unreadable'>;
+  readonly reliable: CounterSet<(typeof RELIABLE)[number]>;
   readonly faults: Counter;
 }
 
@@ -95,6 +106,12 @@ function viewerMeters(meter: Meter) {
       'answer',
       ['sent', 'full', 'down'] as const,
     ),
+    presenceReports: meter.counters(
+      'barrage_edge_presence_reports_total',
+      'Reports of users handed to the bus by its answer, and questions not readable',
+      'answer',
+      ['sent', 'full', 'down', 'unreadable'] as const,
+    ),
     faults: meter.counter('barrage_edge_faults_total', 'Errors caught in callbacks'),
   };
 }
@@ -131,6 +148,12 @@ function flowMeters(meter: Meter) {
       'barrage_edge_skipped_total',
       'Droppable publications slow viewers missed, once for each viewer',
     ),
+    reliable: meter.counters(
+      'barrage_edge_reliable_total',
+      'Publications to be acknowledged, once for each viewer and what became of them',
+      'event',
+      RELIABLE,
+    ),
     compressions: meter.counter('barrage_edge_compressions_total', 'Flushes compressed'),
     flushSeconds: meter.histogram('barrage_edge_flush_seconds', 'Time of a flush of one slice'),
     waitSeconds: meter.histogram(
@@ -145,9 +168,15 @@ export interface GaugeSources {
   readonly hub: { readonly size: number };
   readonly uplink: { readonly pending: number };
   readonly addresses: { readonly total: number };
+  readonly acks: { readonly waiting: number };
 }
 
-export function edgeGauges(meter: Meter, { hub, uplink, addresses }: GaugeSources): void {
+export function edgeGauges(meter: Meter, { hub, uplink, addresses, acks }: GaugeSources): void {
+  meter.gauge(
+    'barrage_edge_unacked',
+    'Publications sent and not acknowledged yet, once for each viewer',
+    () => acks.waiting,
+  );
   meter.gauge('barrage_edge_connections', 'Open connections and requests', () => addresses.total);
   meter.gauge('barrage_edge_rooms', 'Rooms this edge listens to', () => hub.size);
   meter.gauge(

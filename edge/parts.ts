@@ -4,6 +4,7 @@ import type { EdgeId, UserId } from '../src/ids.js';
 import type { Log } from '../src/ports/log.js';
 import type { Clock } from '../src/ports/clock.js';
 import type { Random } from '../src/random.js';
+import type { Acks, Receiver } from './acks.js';
 import type { Entry } from './entry.js';
 import type { Hub } from './hub.js';
 import type { AddressCounts } from './limits-by-address.js';
@@ -24,7 +25,8 @@ export interface ViewerParts {
   readonly entry: Entry;
   readonly speaking: Speaking;
   readonly watchers: Watchers;
-  readonly users: UserConnections<Watcher>;
+  readonly users: UserConnections<Watcher & Receiver>;
+  readonly acks: Acks;
   readonly addresses: AddressCounts;
   readonly isDraining: () => boolean;
   /** What a callback threw. */
@@ -32,7 +34,7 @@ export interface ViewerParts {
 }
 
 /** Counts a user's newest connection in and ends those over the bound; guests are not counted. */
-export function enterUser(parts: ViewerParts, watcher: Watcher, user: UserId): void {
+export function enterUser(parts: ViewerParts, watcher: Watcher & Receiver, user: UserId): void {
   const max = parts.tuning().connectionsPerUser;
   for (const oldest of parts.users.enter(user, watcher, max)) oldest.end(CLOSE.replaced);
 }

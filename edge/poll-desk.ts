@@ -9,10 +9,12 @@ import { parseCursor } from '../src/wire/outgoing.js';
 import type { Kept } from './core/keep-ring.js';
 import { pollPublications, type PollPlace } from './core/poll-answer.js';
 import type { Fanout, Flushable } from './fanout.js';
-import type { Prepared } from './live-room.js';
+import type { Prepared } from './showing.js';
 import type { Mirror } from './mirror.js';
 import type { Position } from '../src/words.js';
 import type { EdgeTuning } from './options.js';
+import type { Identity } from './identity.js';
+import type { PresenceBook } from './presence.js';
 
 /** The part of a room the desk needs. */
 export interface PolledRoom {
@@ -25,6 +27,7 @@ export interface DeskParts {
   readonly clock: Clock;
   readonly fanout: Fanout;
   readonly tuning: () => EdgeTuning;
+  readonly presence: PresenceBook;
 }
 
 interface Poller {
@@ -40,6 +43,9 @@ const SEEN_MAX = 50_000;
 /** A room's pollers come back at about a thousand a second together, and within this time. */
 const POLL_AFTER_MS_MAX = 5000;
 
+/** All pollers get the same: nothing that is meant for some. */
+const nobody = (): boolean => false;
+
 export class PollDesk implements Flushable {
   due: 'no' | 'drop' | 'keep' = 'no';
   dueAt = 0;
@@ -50,7 +56,7 @@ export class PollDesk implements Flushable {
   #answersBytes = 0;
   readonly #making = new Map<string, Promise<Buffer>>();
   readonly #waiting = new Map<string, Set<Poller>>();
-  readonly #seen = new Map<string, number>();
+  readonly #seen = new Map<string, { readonly at: number; readonly identity: Identity }>();
 
   constructor(room: PolledRoom, parts: DeskParts) {
     this.#room = room;
@@ -63,24 +69,27 @@ export class PollDesk implements Flushable {
   }
 
   /** Notes who polls; forgets those not heard of for a while. */
-  see(viewer: string): void {
-    if (this.#seen.size < SEEN_MAX || this.#seen.has(viewer)) {
-      // Set anew at the end: the map stays in order of time.
-      this.#seen.delete(viewer);
-      this.#seen.set(viewer, this.#parts.clock.now());
-    }
+  see(viewer: string, identity: Identity): void {
+    if (this.#seen.size >= SEEN_MAX && !this.#seen.has(viewer)) return;
+    const before = this.#seen.get(viewer);
+    if (before === undefined) this.#parts.presence.enter(this.#room.room, identity);
+    // Set anew at the end: the map stays in order of time.
+    this.#seen.delete(viewer);
+    this.#seen.set(viewer, { at: this.#parts.clock.now(), identity: before?.identity ?? identity });
   }
 
+  /** At `Infinity` nobody polls here any more. */
   sweep(now: number): void {
-    for (const [viewer, at] of this.#seen) {
+    for (const [viewer, { at, identity }] of this.#seen) {
       if (now - at < SEEN_MS) return;
       this.#seen.delete(viewer);
+      this.#parts.presence.leave(this.#room.room, identity);
     }
   }
 
   /** The newest window, for one who has no cursor. */
   window(): Buffer {
-    const key = `window ${this.#room.mirror.head.seq} ${this.#room.mirror.head.cursor}`;
+    const key = `window ${this.#room.mirror.openHead.seq} ${this.#room.mirror.openHead.cursor}`;
     return this.#answers.get(key) ?? this.#keep(key, this.#make(undefined, undefined));
   }
 
@@ -193,7 +202,7 @@ export class PollDesk implements Flushable {
   }
 
   #isAtHead(cursor: string): boolean {
-    const { head } = this.#room.mirror;
+    const { openHead: head } = this.#room.mirror;
     if (cursor === head.cursor) return true;
     const place = parseCursor(cursor);
     const here = parseCursor(head.cursor);
@@ -208,7 +217,7 @@ export class PollDesk implements Flushable {
 
   /** Nothing new: the same cursor back; the same bytes for all at this head. */
   #empty(cursor: string): Buffer {
-    const { head, status } = this.#room.mirror;
+    const { openHead: head, status } = this.#room.mirror;
     const key = `empty ${cursor} ${head.seq} ${status}`;
     const place = parseCursor(cursor);
     return this.#answers.get(key) ?? this.#keep(key, this.#text(cursor, place?.position, true, []));
@@ -216,10 +225,10 @@ export class PollDesk implements Flushable {
 
   #make(place: PollPlace | undefined, kept: readonly Kept[] | undefined): Buffer {
     const { mirror } = this.#room;
-    const { head } = mirror;
+    const { openHead: head } = mirror;
     const position = { epoch: mirror.epoch, offset: head.offset };
     if (place === undefined || kept === undefined) {
-      const newest = mirror.window.newest(mirror.rules.recent, head.seq);
+      const newest = mirror.window.newest(mirror.rules.recent, head.seq, nobody);
       return this.#text(head.cursor, position, false, newest);
     }
     return this.#text(head.cursor, position, true, pollPublications(place, kept, mirror.window));
@@ -232,7 +241,7 @@ export class PollDesk implements Flushable {
     publications: readonly { readonly json: Buffer }[],
   ): Buffer {
     const { mirror, room } = this.#room;
-    const { epoch, offset } = position ?? { epoch: mirror.epoch, offset: mirror.head.offset };
+    const { epoch, offset } = position ?? { epoch: mirror.epoch, offset: mirror.openHead.offset };
     const open = JSON.stringify({
       type: 'publications',
       room,

@@ -3,11 +3,15 @@
  * the same place share one batch and so one set of bytes. Bounded in frames and bytes.
  */
 import { Batch, type RoomFrame } from './batch.js';
+import { MixedBatch } from './mixed-batch.js';
 import { WAITING_BYTES_MAX, WAITING_FRAMES_MAX } from './options.js';
 
 export class RoomFrames {
   #frames: RoomFrame[] = [];
   #bytes = 0;
+  #aimed = 0;
+  #lastMixed:
+    { readonly from: number; readonly to: number; readonly batch: MixedBatch } | undefined;
   #last: { readonly from: number; readonly to: number; readonly batch: Batch } | undefined;
   readonly #compressed: () => void;
 
@@ -23,6 +27,11 @@ export class RoomFrames {
     return this.#frames.length;
   }
 
+  /** Frames among them that are meant for some. */
+  get aimed(): number {
+    return this.#aimed;
+  }
+
   /** Whether the bound is reached; the caller sheds droppable frames and flushes keepable ones. */
   isFull(): boolean {
     return this.#bytes >= WAITING_BYTES_MAX || this.#frames.length >= WAITING_FRAMES_MAX;
@@ -31,6 +40,7 @@ export class RoomFrames {
   push(frame: RoomFrame): void {
     this.#frames.push(frame);
     this.#bytes += frame.json.length;
+    if (frame.aim !== undefined) this.#aimed++;
   }
 
   /** All frames after place `seq`; the same batch for the same place. */
@@ -45,13 +55,28 @@ export class RoomFrames {
     return batch;
   }
 
+  /** As `since`, where some frames are meant for some. */
+  mixedSince(seq: number): MixedBatch | undefined {
+    const to = this.#frames.at(-1)?.seq ?? 0;
+    if (to <= seq) return undefined;
+    const last = this.#lastMixed;
+    if (last?.from === seq && last.to === to) return last.batch;
+    const frames = this.#frames.filter((frame) => frame.seq > seq);
+    const batch = new MixedBatch(frames, this.#compressed);
+    this.#lastMixed = { from: seq, to, batch };
+    return batch;
+  }
+
   /** Forgets frames up to place `seq`, which every slice has passed. */
   trim(seq: number): void {
     let gone = 0;
     while (gone < this.#frames.length && this.#frames[gone]!.seq <= seq) {
-      this.#bytes -= this.#frames[gone++]!.json.length;
+      const frame = this.#frames[gone++]!;
+      this.#bytes -= frame.json.length;
+      if (frame.aim !== undefined) this.#aimed--;
     }
     if (gone > 0) this.#frames = this.#frames.slice(gone);
     if (this.#frames.length === 0) this.#last = undefined;
+    if (this.#aimed === 0) this.#lastMixed = undefined;
   }
 }

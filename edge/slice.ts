@@ -5,6 +5,7 @@
 import type { CloseCode } from '../src/close-codes.js';
 import type { RoomId } from '../src/ids.js';
 import type { Batch } from './batch.js';
+import type { Viewing } from './core/aim.js';
 import type { Flushable } from './fanout.js';
 import type { Identity } from './identity.js';
 import type { Outlet } from './outlet.js';
@@ -20,6 +21,8 @@ export interface Occupant {
 export interface Seat {
   readonly occupant: Occupant;
   readonly identity: Identity;
+  /** What decides whether something is meant for it; changes with its tags. */
+  viewing: Viewing;
   slice: Slice;
   /** Place in the slice's list. */
   index: number;

@@ -30,6 +30,8 @@ export interface Settled {
   /** Id of the publication that carries it. */
   readonly id?: string;
   readonly retryAfterMs?: number;
+  /** For the sender, from who refused it. */
+  readonly reason?: string;
 }
 
 type Settle = (settled: Settled) => void;

@@ -19,6 +19,11 @@ export class UserConnections<T> {
     return over;
   }
 
+  /** The user's connections, oldest first. */
+  of(user: UserId): readonly T[] {
+    return [...(this.#byUser.get(user) ?? [])];
+  }
+
   leave(user: UserId, connection: T): void {
     const all = this.#byUser.get(user);
     if (all?.delete(connection) && all.size === 0) this.#byUser.delete(user);

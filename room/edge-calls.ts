@@ -58,9 +58,12 @@ export function snapshotOf(room: Room): RoomSnapshot {
     epochs: room.log.epochs(),
     tick: room.tick,
     online: room.state.online,
-    rules: edgeRules(room.settings),
-    banned: room.sanctions.banned(),
+    rules: room.powers.rules(edgeRules(room.settings)),
+    banned: room.sanctions.held('bans'),
+    allowed: room.sanctions.held('allowed'),
     recent: room.log.recent.entries,
+    facts: room.powers.facts(),
+    tags: room.powers.all.scopes.tags.all,
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import { BarrageError } from '../src/errors.js';
 import type { Lane } from '../src/words.js';
-import type { Fated } from './calls.js';
+import type { Fated } from './calls/calls.js';
 import type { Settlement } from './core/types.js';
 import type { RoomMeters } from './meters.js';
 import { fatedOf, type CallSender, type Ride, type Sender } from './senders.js';
@@ -67,11 +67,12 @@ export function closedError(): BarrageError {
   return new BarrageError('closed', 'the room is closed');
 }
 
-function verdictItem(ref: number, { verdict, id, retryAfterMs }: Settlement) {
+function verdictItem(ref: number, { verdict, id, retryAfterMs, reason }: Settlement) {
   return {
     ref,
     verdict,
     ...(id === undefined ? {} : { id }),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs: Math.ceil(retryAfterMs) }),
+    ...(reason === undefined ? {} : { reason }),
   };
 }

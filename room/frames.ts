@@ -8,6 +8,7 @@ import type { Bus } from '../src/ports/bus.js';
 import { roomSubject } from '../src/subjects.js';
 import { encodeFrame, encodeNote, type FrameHead } from '../src/wire/envelope.js';
 import type { RoomNote } from '../src/wire/internal.js';
+import { runsOf, splitTexts, type Run } from './frame-runs.js';
 import type { RoomMeters } from './meters.js';
 
 /** A change of nothing but the number of viewers is told at most this often. */
@@ -16,6 +17,9 @@ const ONLINE_EVERY_MS = 5000;
 const NEWS_EVERY_MS = 1000;
 /** Envelope header, JSON head and tail of a frame. */
 const FRAME_OVERHEAD_BYTES = 512;
+const PART_BYTES_MAX = FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES;
+/** Publications meant for some after which everyone is told the offset: nobody lags further. */
+const UNTOLD_MAX = 64;
 
 export interface FramePulse {
   readonly tick: number;
@@ -23,26 +27,6 @@ export interface FramePulse {
   readonly admission: number;
   /** Danmaku sampled out or shed since the owner took the room. */
   readonly lost: number;
-}
-
-/** Cuts a run of texts into parts of at most `bytesMax` bytes each, one text at the least. */
-export function splitTexts(texts: readonly string[], bytesMax: number): (readonly string[])[] {
-  const parts: (readonly string[])[] = [];
-  let from = 0;
-  let bytes = 0;
-  for (let i = 0; i < texts.length; i++) {
-    // Comma and the four bytes of the envelope's place table.
-    const size = Buffer.byteLength(texts[i]!) + 5;
-    if (i > from && bytes + size > bytesMax) {
-      parts.push(texts.slice(from, i));
-      from = i;
-      bytes = 0;
-    }
-    bytes += size;
-  }
-  if (from === 0) return texts.length === 0 ? [] : [texts];
-  parts.push(texts.slice(from));
-  return parts;
 }
 
 export class Frames {
@@ -56,38 +40,45 @@ export class Frames {
   #toldOnlineAt = -Infinity;
   #toldAt = -Infinity;
   #toldLost = 0;
+  /** Newest offset that everyone was told. */
+  #open: number;
 
+  /** `open` is the offset of the newest publication for everyone (room/frame-runs.ts). */
   constructor(
-    head: { room: RoomId; epoch: number; admission: number },
+    head: { room: RoomId; epoch: number; admission: number; open: number },
     bus: Bus,
     meters: RoomMeters,
   ) {
     this.#room = head.room;
     this.#epoch = head.epoch;
+    this.#open = head.open;
     this.#toldAdmission = head.admission;
     this.#bus = bus;
     this.#meters = meters;
     this.#subject = roomSubject(head.room);
   }
 
-  /** Publications already in the log, the first of them at `offset`. */
-  keep(pulse: FramePulse, offset: number, texts: readonly string[], now: number): void {
-    let at = offset;
-    for (const part of splitTexts(texts, FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES)) {
-      this.#send({ ...this.#head(pulse), class: 'keep', offset: at, shed: 0 }, part);
-      at += part.length;
+  /** Logged texts of publications already in the log, the first of them at `offset`. */
+  keep(pulse: FramePulse, offset: number, logged: readonly string[], now: number): void {
+    for (const { at, texts, target } of runsOf(logged)) {
+      this.#keep(pulse, offset + at, texts, target);
+      if (target === undefined) this.#told(pulse, now);
     }
-    this.#told(pulse, now);
+    const end = offset + logged.length;
+    if (end - 1 - this.#open >= UNTOLD_MAX) this.#keepPart(pulse, end, [], undefined);
   }
 
   /** Droppable publications of one tick; sends an empty frame when there is only news to tell. */
-  drop(pulse: FramePulse, texts: readonly string[], now: number): void {
-    if (texts.length === 0) {
+  drop(pulse: FramePulse, logged: readonly string[], now: number): void {
+    if (logged.length === 0) {
       if (now >= this.newsAt(pulse)) this.#drop(pulse, [], now);
       return;
     }
-    for (const part of splitTexts(texts, FRAME_BYTES_MAX - FRAME_OVERHEAD_BYTES)) {
-      this.#drop(pulse, part, now);
+    for (const run of runsOf(logged)) {
+      for (const part of splitTexts(run.texts, PART_BYTES_MAX)) {
+        if (run.target === undefined) this.#drop(pulse, part, now);
+        else this.#dropTo(pulse, part, run.target);
+      }
     }
   }
 
@@ -103,6 +94,28 @@ export class Frames {
 
   note(note: RoomNote): void {
     this.#publish(encodeNote(this.#epoch, JSON.stringify(note)));
+  }
+
+  #keep(pulse: FramePulse, offset: number, texts: Run['texts'], target: Run['target']): void {
+    let at = offset;
+    for (const part of splitTexts(texts, PART_BYTES_MAX)) {
+      this.#keepPart(pulse, at, part, target);
+      at += part.length;
+    }
+  }
+
+  #keepPart(pulse: FramePulse, offset: number, texts: Run['texts'], target: Run['target']): void {
+    const head = { ...this.#head(pulse), class: 'keep' as const, offset, shed: 0 };
+    const from = this.#open + 1;
+    if (target !== undefined) return this.#send({ ...head, from, target }, texts);
+    this.#open = offset + texts.length - 1;
+    this.#send({ ...head, from }, texts);
+  }
+
+  /** What some get tells nobody's losses and numbers: the next frame for everyone does. */
+  #dropTo(pulse: FramePulse, texts: Run['texts'], target: string): void {
+    const head = { ...this.#head(pulse), class: 'drop' as const, offset: 0, shed: 0 };
+    this.#send({ ...head, target }, texts);
   }
 
   #drop(pulse: FramePulse, texts: readonly string[], now: number): void {

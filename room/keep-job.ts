@@ -3,7 +3,7 @@
  * its text, and the calls that wait for them add what rides along. Knows no store.
  */
 import type { BarrageError } from '../src/errors.js';
-import { encodePublication } from '../src/wire/publication.js';
+import { encodeLogged } from '../src/wire/publication.js';
 import type { Publication } from '../src/words.js';
 import type { Planned } from './core/types.js';
 import type { Job, Work } from './keeper.js';
@@ -80,10 +80,10 @@ function ride(work: Work, planned: Planned, publication: Publication, offset: nu
   });
 }
 
-/** The text, or undefined for a publication the serializer refuses. */
+/** The text for the log, or undefined for a publication the serializer refuses. */
 export function encodeSafely(publication: Publication): string | undefined {
   try {
-    return encodePublication(publication);
+    return encodeLogged(publication);
   } catch {
     return undefined;
   }
@@ -91,7 +91,8 @@ export function encodeSafely(publication: Publication): string | undefined {
 
 /** An upper estimate of the JSON's size, good enough for a bound. */
 function bytesOf(publication: Publication): number {
-  const { text, data } = publication;
+  const { text, data, to } = publication;
   const dataBytes = data === undefined ? 0 : 1024;
-  return FIXED_BYTES + dataBytes + 3 * (text?.length ?? 0);
+  const named = (to?.users?.length ?? 0) + (to?.devices?.length ?? 0);
+  return FIXED_BYTES + dataBytes + 72 * named + 3 * (text?.length ?? 0);
 }

@@ -21,6 +21,8 @@ export interface Work {
   readonly rewrite: LogEntry[];
   readonly records: Map<string, string | null>;
   readonly keys: RepliedKey[];
+  /** Run when the commit is durable, before its frames leave: memory follows. */
+  readonly after: (() => void)[];
   meta: Meta;
 }
 

@@ -4,13 +4,16 @@
  */
 import { BarrageError } from '../src/errors.js';
 import {
+  KIND_LIMIT_BOUNDS,
   SETTINGS,
+  SHED_ORDERS,
   type NumberSetting,
   type RoomSettings,
   type SettingName,
   type SettingsPatch,
 } from '../src/room-settings.js';
-import { LANES, type Lane } from '../src/words.js';
+import { LANES, classOf, type Lane } from '../src/words.js';
+import { permissionsFlaw } from './powers/permission-rules.js';
 
 /** A patch as a studio sends it: null gives a setting back to the configuration file. */
 export type SettingsChange = { readonly [K in keyof SettingsPatch]: SettingsPatch[K] | null };
@@ -112,6 +115,10 @@ function settingFlaw(name: string, value: unknown): Flaw | undefined {
       return kindsFlaw(value);
     case 'viewerKinds':
       return viewerKindsFlaw(value);
+    case 'kindLimits':
+      return kindLimitsFlaw(value);
+    case 'permissions':
+      return permissionsFlaw(value);
     default:
       return { path: name, rule: 'a known setting' };
   }
@@ -139,10 +146,11 @@ function lanesFlaw(value: unknown): Flaw | undefined {
     return { path: `lanes.${unknown}`, rule: `one of ${LANES.join(', ')}` };
   let shares = 0;
   for (const lane of LANES) {
-    const settings = value[lane];
-    const flaw = fieldsFlaw(`lanes.${lane}`, settings, LANE_BOUNDS);
+    const { shed, ...settings } = (value[lane] ?? {}) as Record<string, unknown>;
+    const given = isRecord(value[lane]) ? settings : value[lane];
+    const flaw = fieldsFlaw(`lanes.${lane}`, given, LANE_BOUNDS) ?? shedFlaw(lane, shed);
     if (flaw !== undefined) return flaw;
-    shares += (settings as { share: number }).share;
+    shares += settings['share'] as number;
   }
   return shares === 100 ? undefined : { path: 'lanes', rule: 'shares that add up to 100' };
 }
@@ -192,6 +200,27 @@ function kindsFlaw(value: unknown): Flaw | undefined {
     const path = `kinds.${kind.slice(0, 40)}`;
     if (!kindPattern.test(kind)) return { path, rule: `pattern ${kindPattern.source}` };
     if (!isLane(lane)) return { path, rule: `one of ${LANES.join(', ')}` };
+  }
+  return undefined;
+}
+
+function shedFlaw(lane: Lane, shed: unknown): Flaw | undefined {
+  if (shed === undefined) return undefined;
+  const path = `lanes.${lane}.shed`;
+  if (classOf(lane) === 'keep') return { path, rule: 'absent: a keepable lane refuses newcomers' };
+  const isOrder = (SHED_ORDERS as readonly unknown[]).includes(shed);
+  return isOrder ? undefined : { path, rule: `one of ${SHED_ORDERS.join(', ')}` };
+}
+
+function kindLimitsFlaw(value: unknown): Flaw | undefined {
+  if (!isRecord(value)) return { path: 'kindLimits', rule: 'an object of kind to limit' };
+  const entries = Object.entries(value);
+  if (entries.length > KINDS_MAX) return { path: 'kindLimits', rule: `maxProperties ${KINDS_MAX}` };
+  for (const [kind, limit] of entries) {
+    const path = `kindLimits.${kind.slice(0, 40)}`;
+    if (!kindPattern.test(kind)) return { path, rule: `pattern ${kindPattern.source}` };
+    const flaw = fieldsFlaw(path, limit, KIND_LIMIT_BOUNDS);
+    if (flaw !== undefined) return flaw;
   }
   return undefined;
 }

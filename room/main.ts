@@ -9,16 +9,19 @@ import type { Store } from '../src/ports/store.js';
 import type { Random } from '../src/random.js';
 import type { RoomSettings } from '../src/room-settings.js';
 import type { Meter } from '../src/telemetry/meter.js';
-import type { RoomCalls, RoomSpec } from './calls.js';
+import type { RoomCalls, RoomSpec } from './calls/calls.js';
 import { EdgeCalls } from './edge-calls.js';
 import { Leases } from './lease.js';
 import { roomMeters } from './meters.js';
+import { metered, NO_OUTSIDE, type Outside } from './powers/outside.js';
 import { Rooms } from './rooms.js';
 import { ShardDesks } from './shard-desk.js';
-import { studioCalls } from './studio.js';
+import { scopeCalls } from './studio/scope-calls.js';
+import { studioCalls } from './studio/studio.js';
 import { TickLoop } from './tick-loop.js';
 import { Uplink } from './uplink.js';
 import { Verdicts } from './verdicts.js';
+import { wakeShard } from './powers/wake-list.js';
 
 export interface RoomParts {
   readonly bus: Bus;
@@ -27,6 +30,8 @@ export interface RoomParts {
   readonly random: Random;
   readonly log: Log;
   readonly meter: Meter;
+  /** Absent: no back end and no word lists. */
+  readonly outside?: Outside;
 }
 
 export interface RoomOptions {
@@ -59,6 +64,7 @@ export async function startRooms(options: RoomOptions, parts: RoomParts): Promis
     rooms: () => rooms.size,
     shards: () => leases.count,
     online: () => desks.online,
+    users: () => rooms.users,
     commitsWaiting: () => rooms.commitsWaiting,
   });
   const verdicts = new Verdicts(bus, clock, meters);
@@ -70,7 +76,10 @@ export async function startRooms(options: RoomOptions, parts: RoomParts): Promis
     clock,
     log,
     meters,
-    taken: (fence) => desks.open(fence),
+    taken: (fence) => {
+      desks.open(fence);
+      void wakeShard(fence, { store, log, rooms: () => rooms });
+    },
     lost: ({ shard }) => {
       desks.close(shard);
       rooms.dropShard(shard);
@@ -78,23 +87,30 @@ export async function startRooms(options: RoomOptions, parts: RoomParts): Promis
   });
   const rooms = new Rooms(options.defaults, options, {
     ...{ bus, store, clock, log, meters, loop, verdicts, random: parts.random },
+    outside: metered(parts.outside ?? NO_OUTSIDE, meter),
     fenced: (fence) => leases.lose(fence),
     fenceOf: (shard) => leases.fenceOf(shard),
     onlineOf: (room) => desks.onlineOf(room),
   });
-  const uplink = new Uplink(rooms, verdicts, meters);
+  const uplink = new Uplink(rooms, verdicts, meters, parts.clock);
   desks.start({ bus, clock, meters, rooms, uplink, calls: new EdgeCalls(rooms, meters) });
   await leases.start();
   await ensureRooms(rooms, options.ensure, log);
   const sweeping = clock.every(rooms.sweepEveryMs, () => {
     rooms.sweep(clock.now()).catch((error: unknown) => log.error('sweep failed', { error }));
   });
+  const scopes = scopeCalls({
+    ...{ rooms, store, bus, clock, log },
+    publish: (...asked) => calls.publish(...asked),
+  });
+  const calls: RoomCalls = studioCalls(rooms, store, scopes);
   return {
-    calls: studioCalls(rooms, store),
+    calls,
     setDefaults: (settings) => rooms.setDefaults(settings),
     isReady: () => leases.count > 0,
     stop: async () => {
       sweeping.cancel();
+      scopes.stop();
       desks.stop();
       await rooms.stop();
       verdicts.flush();

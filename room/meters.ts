@@ -4,6 +4,7 @@
 import type { Counter, CounterSet, Histogram, Meter } from '../src/telemetry/meter.js';
 import { VERDICTS, type Verdict } from '../src/verdict.js';
 import { LANES, type FrameClass, type Lane } from '../src/words.js';
+import { presenceMeters, type PresenceMeters } from './powers/presence-meters.js';
 
 export type BusLoss = 'full' | 'down';
 export type UplinkFlaw = 'unreadable' | 'bad_item' | 'load_full';
@@ -31,12 +32,15 @@ export interface RoomMeters {
   readonly edgeCalls: CounterSet<'snapshot' | 'replay' | 'unreadable'>;
   readonly repeats: Counter;
   readonly recalls: Counter;
+  readonly archiveLost: Counter;
+  readonly presence: PresenceMeters;
 }
 
 export interface RoomGauges {
   readonly rooms: () => number;
   readonly shards: () => number;
   readonly online: () => number;
+  readonly users: () => number;
   readonly commitsWaiting: () => number;
 }
 
@@ -46,6 +50,7 @@ export function roomMeters(meter: Meter, gauges: RoomGauges): RoomMeters {
   meter.gauge('barrage_room_rooms', 'rooms in memory', gauges.rooms);
   meter.gauge('barrage_room_shards', 'shards owned', gauges.shards);
   meter.gauge('barrage_room_online', 'viewers of all rooms as the edges report', gauges.online);
+  meter.gauge('barrage_room_users', 'users of all rooms in memory', gauges.users);
   meter.gauge('barrage_room_commits_waiting', 'work waiting for the store', gauges.commitsWaiting);
   return {
     ...trafficMeters(meter),
@@ -61,6 +66,11 @@ export function roomMeters(meter: Meter, gauges: RoomGauges): RoomMeters {
     ]),
     repeats: meter.counter('barrage_room_repeats_total', 'calls answered from memory or store'),
     recalls: meter.counter('barrage_room_recalls_total', 'publications recalled'),
+    archiveLost: meter.counter(
+      'barrage_room_archive_lost_total',
+      'droppable publications that did not get into the archive',
+    ),
+    presence: presenceMeters(meter),
   };
 }
 

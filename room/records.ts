@@ -6,7 +6,8 @@ import { BarrageError } from '../src/errors.js';
 import { parseUserId, type RoomId, type UserId } from '../src/ids.js';
 import type { SettingsPatch } from '../src/room-settings.js';
 import type { EpochStart, RoomStatus } from '../src/words.js';
-import type { RoomView, Sanction, SanctionKind } from './calls.js';
+import type { RoomView, Sanction, SanctionKind } from './calls/calls.js';
+import type { StoredCombo } from './core/combos.js';
 import type { Chunk } from './log-book.js';
 
 export const META_RECORD = 'meta';
@@ -30,6 +31,7 @@ export interface Meta {
   readonly status: RoomStatus;
   /** Unix milliseconds. */
   readonly createdAt: number;
+  readonly streamStart?: number;
   /** First offset written under each epoch, rising, the newest `EPOCHS_MAX`. */
   readonly epochs: readonly EpochStart[];
 }
@@ -40,6 +42,9 @@ export interface Counters {
   readonly epoch: number;
   readonly tick: number;
   readonly seq: number;
+  /** Runs of gifts, counted up to `offset` of the log; absent means none. */
+  readonly combos?: readonly StoredCombo[];
+  readonly offset?: number;
 }
 
 export interface RoomRecords {
@@ -48,12 +53,15 @@ export interface RoomRecords {
   readonly counters: Counters;
   readonly chunks: readonly Chunk[];
   readonly sanctions: Readonly<Record<SanctionKind, Map<UserId, Sanction>>>;
+  /** Records of the powers, unread, by name. */
+  readonly others: ReadonlyMap<string, string>;
 }
 
 /** What studios see of a room. */
 export function viewOf(room: RoomId, meta: Meta, online: number): RoomView {
-  const { title, labels, status, createdAt } = meta;
-  return { room, title, labels, status, createdAt, online };
+  const { title, labels, status, createdAt, streamStart } = meta;
+  const start = streamStart === undefined ? {} : { streamStart };
+  return { room, title, labels, status, createdAt, ...start, online };
 }
 
 /** The epochs with one more at the end; the oldest go when there are too many. */
@@ -89,7 +97,17 @@ export function decodeRecords(
     counters: counters ?? { likes: 0, epoch: 0, tick: 0, seq: 0 },
     chunks: read<Chunk[]>(room, LOG_RECORD, records.get(LOG_RECORD)) ?? [],
     sanctions: decodeSanctions(room, records, now),
+    others: new Map([...records].filter(([name]) => !isCoreRecord(name))),
   };
+}
+
+const CORE_RECORDS = [META_RECORD, SETTINGS_RECORD, COUNTERS_RECORD, LOG_RECORD];
+
+function isCoreRecord(name: string): boolean {
+  return (
+    CORE_RECORDS.includes(name) ||
+    SANCTION_KINDS.some((kind) => name.startsWith(SANCTION_PREFIX[kind]))
+  );
 }
 
 function decodeSanctions(room: RoomId, records: ReadonlyMap<string, string>, now: number) {
@@ -107,6 +125,11 @@ function decodeSanctions(room: RoomId, records: ReadonlyMap<string, string>, now
     if (body.until === 0 || body.until > now) out[kind].set(user, { user, ...body });
   }
   return out;
+}
+
+/** A power's own record. Throws BarrageError `store_failed` when it is unreadable. */
+export function readRecord<T>(room: RoomId, name: string, json: string): T {
+  return read<T>(room, name, json) as T;
 }
 
 function read<T>(room: RoomId, name: string, json: string | undefined): T | undefined {

@@ -6,6 +6,7 @@ import { BarrageError } from '../src/errors.js';
 import type { RoomId } from '../src/ids.js';
 import type { Fence, LogEntry, RoomChanges, Store } from '../src/ports/store.js';
 import type { Clock } from '../src/ports/clock.js';
+import { parsePublication } from '../src/wire/publication.js';
 import type { EpochStart } from '../src/words.js';
 import { Keeper, type Job, type KeeperHost, type Work } from './keeper.js';
 import { appendToBook, type BookChange, type LogBook, type LogBounds } from './log-book.js';
@@ -120,6 +121,7 @@ export class RoomLog implements KeeperHost {
       rewrite: [],
       records: new Map(),
       keys: [],
+      after: [],
       meta: this.#meta,
     };
   }
@@ -157,6 +159,7 @@ export class RoomLog implements KeeperHost {
       this.recent.push(work.publications[i]!.id, work.from + i, work.texts[i]!);
     }
     for (const { offset, json } of work.rewrite) this.recent.replace(offset, json);
+    for (const run of work.after) run();
     if (work.texts.length > 0) this.#tools.appended(work);
   }
 
@@ -184,7 +187,7 @@ export class RoomLog implements KeeperHost {
 
 /** The id in a publication's JSON text. */
 function idIn(json: string): string {
-  const { id } = JSON.parse(json) as { id?: unknown };
+  const { id } = parsePublication(json) as { id?: unknown };
   if (typeof id === 'string') return id;
   throw new BarrageError('store_failed', 'an entry of the log has no id');
 }

@@ -10,6 +10,7 @@ import type { Random } from '../src/random.js';
 import type { RoomSettings } from '../src/room-settings.js';
 import type { LoadedRoom } from './loader.js';
 import type { RoomMeters } from './meters.js';
+import type { MeteredOutside } from './powers/outside.js';
 import type { TickLoop } from './tick-loop.js';
 import type { Verdicts } from './verdicts.js';
 
@@ -22,6 +23,7 @@ export interface RoomTools {
   readonly meters: RoomMeters;
   readonly loop: TickLoop;
   readonly verdicts: Verdicts;
+  readonly outside: MeteredOutside;
   /** A commit under this fence was refused: another owner has the shard. */
   readonly fenced: (fence: Fence) => void;
 }

@@ -6,29 +6,37 @@ import { BarrageError } from '../src/errors.js';
 import type { RoomId } from '../src/ids.js';
 import type { Clock } from '../src/ports/clock.js';
 import type { Fence } from '../src/ports/store.js';
-import { edgeRules, type RoomSettings, type SettingsPatch } from '../src/room-settings.js';
+import type { RoomSettings, SettingsPatch } from '../src/room-settings.js';
 import type { RoomNote } from '../src/wire/internal.js';
 import type { RoomStatus } from '../src/words.js';
-import type { Draft, Fated, RoomView } from './calls.js';
-import { admit, offer } from './core/admit.js';
+import type { Draft, Fated, RoomView } from './calls/calls.js';
+import { offer } from './core/admit.js';
 import { applySettings, setOnline, setStatus, sweep } from './core/commands.js';
 import { laneOf, openRoom, queuedOf, takeSettled, type RoomState } from './core/state.js';
 import { dueAt, settleKept, tick } from './core/tick.js';
-import type { Arrival, Planned, TickPlan } from './core/types.js';
+import { settleTap } from './core/taps.js';
+import type { Arrival, Planned } from './core/types.js';
+import { catchUpCombos } from './powers/combo-record.js';
 import { CounterSaver } from './counters.js';
+import { Door } from './door.js';
 import { Ends } from './ends.js';
+import { openOffsetIn } from './frame-runs.js';
 import { Frames, type FramePulse } from './frames.js';
-import { KeepJob, encodeSafely } from './keep-job.js';
+import { HeldSettings } from './held-settings.js';
+import { KeepJob } from './keep-job.js';
 import type { Work } from './keeper.js';
-import { mergeSettings } from './limits.js';
 import { loadRoom } from './loader.js';
 import type { RoomMeters } from './meters.js';
+import { powerHost } from './powers/power-host.js';
+import { openPowers, type AllPowers, type Powers } from './powers/powers.js';
 import { viewOf } from './records.js';
-import { Repeats } from './repeats.js';
+import { Repeats } from './studio/repeats.js';
 import type { RoomStart, RoomTools } from './room-parts.js';
 import { RoomLog } from './room-log.js';
 import { Sanctions } from './sanctions.js';
 import type { Ride } from './senders.js';
+import { Sending } from './sending.js';
+import { targetOf } from './powers/targets.js';
 import type { Steppable } from './tick-loop.js';
 
 /** Ticks a room is given at the end to send what waits. */
@@ -42,13 +50,14 @@ export class Room implements Steppable {
   readonly repeats: Repeats;
   readonly sanctions: Sanctions;
   readonly state: RoomState;
+  readonly powers: Powers<AllPowers>;
   /** When anything was last asked of the room (unix milliseconds). */
   usedAt: number;
-  #own: SettingsPatch;
-  #defaults: RoomSettings;
-  #effective: RoomSettings;
   #exclusive: Promise<unknown> = Promise.resolve();
   #gone = false;
+  readonly #settings: HeldSettings;
+  readonly #door: Door;
+  readonly #sending: Sending;
   readonly #saver: CounterSaver;
   readonly #tickBase: number;
   readonly #ends: Ends;
@@ -63,9 +72,7 @@ export class Room implements Steppable {
     this.usedAt = now;
     this.#tools = tools;
     this.#ends = new Ends(tools.verdicts, tools.meters);
-    this.#defaults = start.defaults;
-    this.#own = loaded.own;
-    this.#effective = mergeSettings(start.defaults, loaded.own);
+    this.#settings = new HeldSettings(start.defaults, loaded.own);
     this.#saver = new CounterSaver(tools.clock, records.counters);
     const before = records.counters.epoch === fence.epoch ? records.counters : undefined;
     this.#tickBase = before?.tick ?? 0;
@@ -74,16 +81,36 @@ export class Room implements Steppable {
       room,
       epoch: fence.epoch,
       status: loaded.meta.status,
-      settings: this.#effective,
+      settings: this.settings,
       ...this.sanctions.ends(),
       likes: records.counters.likes,
       seq: before?.seq ?? 0,
+      openCombos: records.counters.combos ?? [],
       now,
     });
+    catchUpCombos(this.state, loaded.recent, records.counters.offset ?? 0);
     const admission = this.state.admission;
-    this.frames = new Frames({ room, epoch: fence.epoch, admission }, tools.bus, tools.meters);
+    const open = openOffsetIn(loaded.recent, loaded.book.next);
+    const head = { room, epoch: fence.epoch, admission, open };
+    this.frames = new Frames(head, tools.bus, tools.meters);
     this.repeats = new Repeats(room, tools.store, tools.clock, start.isNew);
     this.log = new RoomLog(room, fence, loaded, this.#logTools());
+    this.#sending = new Sending({
+      frames: this.frames,
+      meters: tools.meters,
+      recent: () => this.log.recent,
+      pulse: () => this.#pulse(),
+      published: (publications, at) => this.powers.published(publications, at),
+    });
+    this.powers = openPowers(powerHost(this, tools), records.others);
+    this.#door = new Door({
+      state: this.state,
+      random: tools.random,
+      log: tools.log,
+      now: () => tools.clock.now(),
+      powers: () => this.powers,
+      settled: () => this.wake(),
+    });
   }
 
   get clock(): Clock {
@@ -95,16 +122,16 @@ export class Room implements Steppable {
   }
 
   get defaults(): RoomSettings {
-    return this.#defaults;
+    return this.#settings.defaults;
   }
 
   /** What the studio set itself. */
   get own(): SettingsPatch {
-    return this.#own;
+    return this.#settings.own;
   }
 
   get settings(): RoomSettings {
-    return this.#effective;
+    return this.#settings.effective;
   }
 
   get status(): RoomStatus {
@@ -123,6 +150,7 @@ export class Room implements Steppable {
   /** Whether nothing is queued, under way or counted as present. */
   get isIdle(): boolean {
     if (this.state.online > 0 || this.log.load > 0 || this.#ends.waiting > 0) return false;
+    if (this.#door.waiting > 0 || !this.powers.isIdle) return false;
     return Object.values(queuedOf(this.state)).every((count) => count === 0);
   }
 
@@ -130,7 +158,7 @@ export class Room implements Steppable {
   admit(arrivals: readonly Arrival[]): void {
     const now = this.clock.now();
     this.usedAt = now;
-    for (const arrival of arrivals) admit(this.state, arrival, now, this.#tools.random);
+    for (const arrival of arrivals) this.#door.take(arrival, now);
     this.#follow(now);
   }
 
@@ -140,11 +168,15 @@ export class Room implements Steppable {
    */
   post(draft: Draft, ride?: Ride): Promise<Fated> {
     if (this.#gone) return Promise.reject(gone());
-    const lane = draft.lane ?? laneOf(this.#effective, draft.kind);
+    const lane = draft.lane ?? laneOf(this.settings, draft.kind);
+    const to = targetOf(draft, lane);
+    const said = to === undefined ? draft : { ...draft, to };
     return this.#ends.call(lane, ride, (ref) => {
       const now = this.clock.now();
       this.usedAt = now;
-      offer(this.state, { ...draft, lane, ref }, now, this.#tools.random);
+      const screened = this.powers.all.words.checkDraft(said);
+      if (screened === undefined) settleTap(this.state, { ref, verdict: 'blocked' });
+      else offer(this.state, { ...screened, lane, ref }, now, this.#tools.random);
       this.#follow(now);
     });
   }
@@ -159,8 +191,9 @@ export class Room implements Steppable {
   step(now: number): void {
     if (this.#gone) return;
     const due = dueAt(this.state, now);
-    if (due <= now || (due === Infinity && now >= this.#newsAt())) this.#tick(now);
-    if (now >= this.#saver.dueAt(this.state.likes)) void this.saveCounters().catch(() => undefined);
+    if (due <= now || (due === Infinity && now >= this.#sending.newsAt())) this.#tick(now);
+    this.powers.step(now);
+    if (now >= this.#saver.dueAt(this.state)) void this.saveCounters().catch(() => undefined);
     this.#follow(now);
   }
 
@@ -172,15 +205,11 @@ export class Room implements Steppable {
 
   /** New values, stored already or from the configuration file, hold from now on. */
   adoptSettings(defaults: RoomSettings, own: SettingsPatch): void {
-    const before = JSON.stringify(edgeRules(this.#effective));
-    this.#defaults = defaults;
-    this.#own = own;
-    this.#effective = mergeSettings(defaults, own);
+    const rules = this.#settings.adopt(defaults, own);
     const now = this.clock.now();
-    applySettings(this.state, this.#effective, now);
-    this.log.recent.resize(this.#effective.recent);
-    const rules = edgeRules(this.#effective);
-    if (JSON.stringify(rules) !== before) this.note({ note: 'rules', rules });
+    applySettings(this.state, this.settings, now);
+    this.log.recent.resize(this.settings.recent);
+    if (rules !== undefined) this.note({ note: 'rules', rules: this.powers.rules(rules) });
     this.#follow(now);
   }
 
@@ -193,19 +222,33 @@ export class Room implements Steppable {
     sweep(this.state, now);
     this.repeats.sweep(now);
     this.sanctions.sweep(now);
+    this.powers.sweep(now);
+    this.#follow(now);
+  }
+
+  /** Something outside of the room's own events may have changed what is due. */
+  wake(): void {
+    this.#follow(this.clock.now());
   }
 
   /** Stores the like count and the numbers a reloaded room goes on from, if they changed. */
   saveCounters(): Promise<void> {
-    const { tick, fence, state } = this;
-    const counters = { likes: state.likes, epoch: fence.epoch, tick, seq: state.seq };
-    return this.#saver.save(this.log, counters);
+    return this.#saver.save(this.log, this.state, this.tick);
   }
 
-  /** Sends and answers all that waits, as if its time had come, and stores the counters. */
-  async finish(): Promise<void> {
-    let now = this.clock.now();
-    const end = now + 2 * this.#effective.laneWaitMs;
+  /** Ends the room in this process: nothing more is sent, callers still waiting are told. */
+  drop(): void {
+    this.#door.close();
+    this.#tell();
+    this.#gone = true;
+    this.powers.drop();
+    this.#tools.loop.forget(this);
+    this.#ends.rejectAll(gone());
+  }
+
+  /** Ticks as if time went on until nothing is due before `end`; returns the time reached. */
+  tickUntil(from: number, end: number): number {
+    let now = from;
     for (let ticks = 0; ticks < LAST_TICKS_MAX; ticks++) {
       const due = dueAt(this.state, now);
       if (due > end) break;
@@ -213,26 +256,14 @@ export class Room implements Steppable {
       this.#tick(now);
       this.#tell();
     }
-    await this.log.idle();
-    await this.saveCounters().catch((error: unknown) => {
-      this.#tools.log.warn('counters not stored', { room: this.id, error });
-    });
-    this.drop();
-  }
-
-  /** Ends the room in this process: nothing more is sent, callers still waiting are told. */
-  drop(): void {
-    this.#tell();
-    this.#gone = true;
-    this.#tools.loop.forget(this);
-    this.#ends.rejectAll(gone());
+    return now;
   }
 
   #tick(now: number): void {
     const { clock, meters, random } = this.#tools;
     const started = clock.now();
     const plan = tick(this.state, now, random);
-    this.#sendDrop(plan, now);
+    this.#sending.drop(plan, now);
     if (plan.keep.length > 0) {
       const end = (
         planned: readonly Planned[],
@@ -242,27 +273,6 @@ export class Room implements Steppable {
       this.log.append(new KeepJob(plan.keep, end, () => meters.unencodable.add()));
     }
     meters.tickSeconds.observe((clock.now() - started) / 1000);
-  }
-
-  #sendDrop(plan: TickPlan, now: number): void {
-    const { meters } = this.#tools;
-    const texts: string[] = [];
-    for (const { publication } of plan.drop) {
-      const text = encodeSafely(publication);
-      if (text === undefined) {
-        meters.unencodable.add();
-        continue;
-      }
-      texts.push(text);
-      meters.publications.add(publication.lane);
-      this.log.recent.push(publication.id, 0, text);
-    }
-    this.frames.drop(this.#pulse(), texts, now);
-  }
-
-  #appended(work: Work): void {
-    for (const { lane } of work.publications) this.meters.publications.add(lane);
-    this.frames.keep(this.#pulse(), work.from, work.texts, this.clock.now());
   }
 
   #settleKept(
@@ -291,18 +301,15 @@ export class Room implements Steppable {
     if (this.#gone) return;
     const due = dueAt(this.state, now);
     const at = Math.min(
-      due === Infinity ? this.#newsAt() : due,
-      this.#saver.dueAt(this.state.likes),
+      due === Infinity ? this.#sending.newsAt() : due,
+      this.#saver.dueAt(this.state),
+      this.powers.nextAt(),
     );
     if (at < Infinity) this.#tools.loop.schedule(this, Math.max(at, now));
   }
 
   #tell(): void {
     this.#ends.tell(takeSettled(this.state));
-  }
-
-  #newsAt(): number {
-    return this.frames.newsAt(this.#pulse());
   }
 
   #pulse(): FramePulse {
@@ -316,8 +323,8 @@ export class Room implements Steppable {
       store,
       clock,
       meters,
-      bounds: () => this.#effective,
-      appended: (work: Work) => this.#appended(work),
+      bounds: () => this.settings,
+      appended: (work: Work) => this.#sending.keep(work, clock.now()),
       lost: () => this.#tools.fenced(this.fence),
       settled: () => this.#settled(),
       reload: async () => {

@@ -7,8 +7,10 @@ import type { RoomId } from '../src/ids.js';
 import type { Fence } from '../src/ports/store.js';
 import type { RoomSettings } from '../src/room-settings.js';
 import { shardOf } from '../src/shards.js';
-import type { RoomSpec, RoomView } from './calls.js';
+import type { RoomSpec, RoomView } from './calls/calls.js';
 import { openBook } from './log-book.js';
+import { LabelIndex } from './studio/label-index.js';
+import { finishRoom } from './last-words.js';
 import { patchSettings } from './limits.js';
 import { loadRoom, type LoadedRoom } from './loader.js';
 import { META_RECORD, SETTINGS_RECORD, decodeRecords, type Meta, viewOf } from './records.js';
@@ -34,6 +36,7 @@ const MISSING_MAX = 10_000;
 const SWEEP_EVERY_MS = 10_000;
 
 export class Rooms {
+  readonly labels = new LabelIndex();
   readonly #options: RoomsOptions;
   readonly #tools: RoomsTools;
   readonly #rooms = new Map<RoomId, Room>();
@@ -58,6 +61,13 @@ export class Rooms {
   get commitsWaiting(): number {
     let sum = 0;
     for (const room of this.#rooms.values()) sum += room.log.load;
+    return sum;
+  }
+
+  /** Users of all rooms in memory. */
+  get users(): number {
+    let sum = 0;
+    for (const room of this.#rooms.values()) sum += room.powers.all.presence.users;
     return sum;
   }
 
@@ -144,7 +154,7 @@ export class Rooms {
     this.#stopped = true;
     await Promise.allSettled([...this.#loading.values(), ...this.#making.values()]);
     const rooms = [...this.#rooms.values()];
-    await Promise.all(rooms.map((room) => room.finish()));
+    await Promise.all(rooms.map((room) => finishRoom(room, this.#tools.log)));
     this.#rooms.clear();
   }
 
@@ -214,9 +224,11 @@ export class Rooms {
     const start = { room: id, fence, loaded, defaults: this.#defaults, isNew };
     const room = new Room(start, this.#tools);
     this.#rooms.set(id, room);
+    this.labels.set(id, loaded.meta.labels);
     this.#tools.meters.roomsLoaded.add();
     const online = this.#tools.onlineOf(id);
     if (online > 0) room.setOnline(online);
+    room.wake();
     return room;
   }
 
@@ -244,7 +256,7 @@ function enter(map: Map<RoomId, Promise<Room>>, id: RoomId, making: Promise<Room
 function newRoom(meta: Meta, own: LoadedRoom['own']): LoadedRoom {
   const sanctions = { mutes: new Map(), bans: new Map(), allowed: new Map() };
   const counters = { likes: 0, epoch: 0, tick: 0, seq: 0 };
-  const records = { meta, own, counters, chunks: [], sanctions };
+  const records = { meta, own, counters, chunks: [], sanctions, others: new Map() };
   return { meta, own, records, book: openBook(1, []), recent: [] };
 }
 

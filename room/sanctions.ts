@@ -4,7 +4,7 @@
  */
 import { BarrageError } from '../src/errors.js';
 import type { UserId } from '../src/ids.js';
-import type { Sanction, SanctionKind } from './calls.js';
+import type { Sanction, SanctionKind } from './calls/calls.js';
 import { allow, ban, disallow, mute, unban, unmute } from './core/commands.js';
 import { SANCTION_KINDS, encodeSanction, sanctionRecord } from './records.js';
 import type { Room } from './room.js';
@@ -42,10 +42,16 @@ export class Sanctions {
     return this.#holds(this.#kinds[kind].get(user));
   }
 
-  /** Users who may not be in the room now, with their end. */
-  banned(): [user: UserId, until: number][] {
+  /** End of what holds for the user now, 0 for good; undefined when nothing does. */
+  endOf(kind: SanctionKind, user: UserId): number | undefined {
+    const sanction = this.#kinds[kind].get(user);
+    return this.#holds(sanction) ? sanction?.until : undefined;
+  }
+
+  /** Users a sanction holds for now, with its end. */
+  held(kind: SanctionKind): [user: UserId, until: number][] {
     const out: [UserId, number][] = [];
-    for (const sanction of this.#kinds.bans.values()) {
+    for (const sanction of this.#kinds[kind].values()) {
       if (this.#holds(sanction)) out.push([sanction.user, sanction.until]);
     }
     return out;
@@ -149,6 +155,9 @@ export class Sanctions {
     } else if (kind === 'allowed') {
       if (until === undefined) disallow(state, user);
       else allow(state, user, until);
+      this.#room.note(
+        until === undefined ? { note: 'disallow', user } : { note: 'allow', user, until },
+      );
     } else if (until === undefined) {
       unban(state, user);
       this.#room.note({ note: 'unban', user });

@@ -4,7 +4,7 @@
  */
 import type { BarrageError } from '../src/errors.js';
 import { classOf, type Lane, type Publication } from '../src/words.js';
-import type { Fated } from './calls.js';
+import type { Fated } from './calls/calls.js';
 import type { Settlement } from './core/types.js';
 import type { Work } from './keeper.js';
 

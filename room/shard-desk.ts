@@ -7,12 +7,20 @@ import { shardOf } from '../src/shards.js';
 import type { Bus } from '../src/ports/bus.js';
 import type { Cancel, Clock } from '../src/ports/clock.js';
 import type { Fence } from '../src/ports/store.js';
-import { audienceSubject, callSubject, uplinkSubject } from '../src/subjects.js';
+import {
+  audienceSubject,
+  callSubject,
+  deliverySubject,
+  presenceSubject,
+  uplinkSubject,
+} from '../src/subjects.js';
 import { AUDIENCE_EVERY_MS, AUDIENCE_FORGET_MS, decodeJson } from '../src/wire/internal.js';
 import { Audience, parseReport } from './audience.js';
 import type { EdgeCalls } from './edge-calls.js';
 import type { RoomMeters } from './meters.js';
+import { PresenceDesk } from './powers/presence-desk.js';
 import type { Rooms } from './rooms.js';
+import { takeDeliveries } from './powers/scopes.js';
 import type { Uplink } from './uplink.js';
 
 export interface DeskParts {
@@ -26,6 +34,7 @@ export interface DeskParts {
 
 interface Desk {
   readonly audience: Audience;
+  readonly presence: PresenceDesk;
   readonly cancels: readonly Cancel[];
 }
 
@@ -39,8 +48,10 @@ export class ShardDesks {
     this.#parts = parts;
     this.#timer = parts.clock.every(AUDIENCE_EVERY_MS, () => {
       const before = parts.clock.now() - AUDIENCE_FORGET_MS;
-      for (const { audience } of this.#desks.values())
+      for (const { audience, presence } of this.#desks.values()) {
         this.#tell(audience, audience.forget(before));
+        presence.forget(parts.clock.now());
+      }
     });
   }
 
@@ -57,15 +68,22 @@ export class ShardDesks {
 
   /** Serves the shard. Throws what the bus throws; then nothing of it is served. */
   open({ shard }: Fence): void {
-    const { bus, uplink, calls } = this.#parts!;
+    const { bus, clock, uplink, calls, rooms, meters } = this.#parts!;
     const audience = new Audience();
+    const presence = new PresenceDesk({
+      ...{ shard, bus, meters: meters.presence },
+      find: (room) => rooms.peek(room)?.powers.all.presence,
+      load: (room) => rooms.get(room),
+    });
     const serving = bus.serve(callSubject(shard), (bytes) => calls.answer(bytes));
     const cancels = [
       serving,
       bus.subscribe(uplinkSubject(shard), (bytes) => uplink.take(shard, bytes)),
-      bus.subscribe(audienceSubject(shard), (bytes) => this.#report(audience, bytes)),
+      bus.subscribe(audienceSubject(shard), (bytes) => this.#report(audience, presence, bytes)),
+      bus.subscribe(presenceSubject(shard), (bytes) => presence.take(bytes, clock.now())),
+      bus.subscribe(deliverySubject(shard), (bytes) => takeDeliveries(bytes, { rooms, meters })),
     ];
-    this.#desks.set(shard, { audience, cancels });
+    this.#desks.set(shard, { audience, presence, cancels });
   }
 
   close(shard: number): void {
@@ -81,7 +99,7 @@ export class ShardDesks {
     for (const shard of [...this.#desks.keys()]) this.close(shard);
   }
 
-  #report(audience: Audience, bytes: Uint8Array): void {
+  #report(audience: Audience, presence: PresenceDesk, bytes: Uint8Array): void {
     const { clock, meters } = this.#parts!;
     let value: unknown;
     try {
@@ -91,7 +109,11 @@ export class ShardDesks {
     }
     const report = parseReport(value);
     if (report === undefined) meters.uplinkFlaws.add('unreadable');
-    else this.#tell(audience, audience.report(report, clock.now()));
+    else {
+      const now = clock.now();
+      this.#tell(audience, audience.report(report, now));
+      presence.alive(report.edge, now);
+    }
   }
 
   /** Loaded rooms hear their number; a room with viewers that is not loaded is taken in. */

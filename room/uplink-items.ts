@@ -17,6 +17,8 @@ import type { EdgeSender } from './senders.js';
 export interface ReadBatch {
   readonly edge: string;
   readonly seq: number;
+  /** Unix milliseconds at the edge when the batch left. */
+  readonly at: number;
   readonly items: readonly unknown[];
 }
 
@@ -44,11 +46,11 @@ export function readBatch(bytes: Uint8Array): ReadBatch | undefined {
     return undefined;
   }
   if (typeof value !== 'object' || value === null) return undefined;
-  const { edge, seq, items } = value;
+  const { edge, seq, at, items } = value;
   if (typeof edge !== 'string' || !edgePattern.test(edge)) return undefined;
   if (!Number.isSafeInteger(seq) || !Array.isArray(items)) return undefined;
   if (items.length > UPLINK_BATCH_ITEMS_MAX) return undefined;
-  return { edge, seq: seq as number, items };
+  return { edge, seq: seq as number, at: typeof at === 'number' ? at : NaN, items };
 }
 
 /** The ref of an item that is otherwise broken, so that its sender can be told. */
@@ -58,7 +60,7 @@ export function refOf(item: unknown): number | undefined {
 }
 
 /** The danmaku of an item, or undefined when it is not sound. */
-export function readItem(item: unknown, edge: string): ReadItem | undefined {
+export function readItem(item: unknown, edge: string, waitedMs?: number): ReadItem | undefined {
   const ref = refOf(item);
   if (ref === undefined) return undefined;
   const { room, user, role, kind, text, style, data } = item as UplinkItem;
@@ -76,6 +78,7 @@ export function readItem(item: unknown, edge: string): ReadItem | undefined {
     ...(text === undefined ? {} : { text }),
     ...(style === undefined ? {} : { style }),
     ...(data === undefined ? {} : { data }),
+    ...(waitedMs === undefined ? {} : { waitedMs }),
   };
   return { room: roomId, arrival };
 }

@@ -4,7 +4,9 @@
  */
 import type { RoomId } from '../src/ids.js';
 import { BarrageError } from '../src/errors.js';
+import type { Clock } from '../src/ports/clock.js';
 import type { Verdict } from '../src/verdict.js';
+import { InboxWaits } from './inbox-wait.js';
 import type { RoomMeters } from './meters.js';
 import type { Room } from './room.js';
 import type { Rooms } from './rooms.js';
@@ -26,13 +28,16 @@ export class Uplink {
   readonly #meters: RoomMeters;
   readonly #waiting = new Map<RoomId, Danmaku[]>();
   #waitingCount = 0;
+  readonly #waits = new InboxWaits();
+  readonly #clock: Clock;
   /** Number of the last batch of each edge, per shard; least recently heard first. */
   readonly #seqs = new Map<number, Map<string, number>>();
 
-  constructor(rooms: Rooms, verdicts: Verdicts, meters: RoomMeters) {
+  constructor(rooms: Rooms, verdicts: Verdicts, meters: RoomMeters, clock: Clock) {
     this.#rooms = rooms;
     this.#verdicts = verdicts;
     this.#meters = meters;
+    this.#clock = clock;
   }
 
   /** Takes one batch off the bus. Never throws: what cannot be read is counted. */
@@ -64,10 +69,11 @@ export class Uplink {
     if (seqs.size > EDGES_MAX) seqs.delete(seqs.keys().next().value!);
   }
 
-  #byRoom({ edge, items }: ReadBatch): Map<RoomId, Danmaku[]> {
+  #byRoom({ edge, at, items }: ReadBatch): Map<RoomId, Danmaku[]> {
+    const waitedMs = this.#waits.observe(edge, at, this.#clock.now());
     const rooms = new Map<RoomId, Danmaku[]>();
     for (const raw of items) {
-      const item = readItem(raw, edge);
+      const item = readItem(raw, edge, waitedMs);
       if (item === undefined) {
         this.#meters.uplinkFlaws.add('bad_item');
         const ref = refOf(raw);

@@ -6,6 +6,8 @@
 export interface CloseCode {
   readonly code: number;
   readonly reason: string;
+  /** Why, in the studio's words; told in `bye` only. */
+  readonly message?: string;
 }
 
 /** Each with the moment it is used. */

@@ -14,6 +14,15 @@ export const USER_ID_PATTERN = '^[^\\s\\u0000-\\u001f\\u007f-\\u009f]{1,64}$';
 const roomIdPattern = new RegExp(ROOM_ID_PATTERN);
 const userIdPattern = new RegExp(USER_ID_PATTERN, 'u');
 
+/** A further log of a room in the store; the `~` keeps it apart from every room. */
+export function shelfOf(room: RoomId, name: string): RoomId {
+  return `${room}~${name}` as RoomId;
+}
+
+export function isShelf(id: string): boolean {
+  return id.includes('~');
+}
+
 /** The room id, or undefined when the text breaks `[A-Za-z0-9_-]{1,64}`. */
 export function parseRoomId(text: unknown): RoomId | undefined {
   return typeof text === 'string' && roomIdPattern.test(text) ? (text as RoomId) : undefined;

@@ -3,6 +3,7 @@
  * and the reason. The API schema, the configuration file's `room:` section and the documentation
  * are made from this table; the room core reads the resulting RoomSettings.
  */
+import { DEFAULT_PERMISSIONS, type Permissions } from './permissions.js';
 import type { Lane } from './words.js';
 
 export type SettingUnit = 'count' | 'perSecond' | 'ms' | 'bytes' | 'characters' | 'percent';
@@ -50,11 +51,33 @@ export const SETTINGS = {
   perUserPerTick: number('count', 2, 1, 1000, 'places one user may take of a tick under load'),
   laneWaitMs: number('ms', 1000, 20, 10_000, 'a danmaku not chosen within this time is let go'),
   likeEveryMs: number('ms', 1000, 100, 60_000, 'likes are counted and told once in this time'),
+  repeatTextMs: number('ms', 0, 0, 600_000, 'one user may not repeat a text within; 0: may'),
+  mergeLoose: flag(false, 'equal texts may differ in runs, end marks and emoji variation'),
+  mergeMs: number('ms', 0, 0, 60_000, 'equals of a text just told are counted so long; 0: not'),
+  comboMs: number('ms', 0, 0, 600_000, "gap that ends a user's run of one gift; 0: no combos"),
+  enterEveryMs: number('ms', 2000, 0, 60_000, 'enter notices told once in this time; 0: each'),
+  enterNameLevel: number('count', 30, 0, 1_000_000, 'users from this level on enter by name'),
+  emojiPerSecond: number('perSecond', 0, 0, 1_000_000, 'texts of 4 characters let through; 0: all'),
+  emojiEveryMs: number('ms', 2000, 100, 60_000, 'such texts past that are told once in this time'),
+  emojiTop: number('count', 5, 1, 20, 'of them so many are told with their counts'),
   recent: number('count', 50, 0, 200, 'publications a viewer gets on joining'),
   replay: number('count', 500, 0, 10_000, 'missed keepable publications replayed at most'),
   logCount: number('count', 10_000, 100, 1_000_000, 'keepable publications kept in the log'),
   logBytes: number('bytes', 8 << 20, 64 << 10, 1 << 30, 'bytes of publications kept in the log'),
+  pinsMax: number('count', 3, 1, 5, 'publications pinned at once; the oldest makes place'),
+  archive: flag(false, 'droppable publications are kept too, for export'),
+  archiveCount: number('count', 100_000, 100, 1_000_000, 'publications kept in the archive'),
+  archiveBytes: number('bytes', 64 << 20, 64 << 10, 4 * 2 ** 30, 'bytes kept in the archive'),
   viewersMax: number('count', 1_000_000, 1, 100_000_000, 'viewers one edge lets into the room'),
+  presenceMax: number('count', 5000, 0, 50_000, 'users a list is kept of; above only numbers'),
+  presenceLingerMs: number(
+    'ms',
+    5000,
+    0,
+    120_000,
+    'a user may reconnect within before it has left',
+  ),
+  enterNotices: flag(false, 'a user who comes is announced by a publication of kind enter'),
   guestsSpeak: flag(false, 'viewers without an account may speak'),
 } as const satisfies Record<string, NumberSetting | FlagSetting>;
 
@@ -66,7 +89,23 @@ export interface LaneSettings {
   /** Most entries and bytes queued. */
   readonly depth: number;
   readonly bytes: number;
+  /** Who goes when a droppable lane is full; absent means `random`. Keepable lanes refuse. */
+  readonly shed?: ShedOrder;
 }
+
+/** At random, the one that waits the longest, or the newcomer. */
+export const SHED_ORDERS = ['random', 'oldest', 'newest'] as const;
+export type ShedOrder = (typeof SHED_ORDERS)[number];
+
+/** How often one user may say one kind, beside what it may say in all. */
+export interface KindLimit {
+  readonly perSecond: number;
+  readonly burst: number;
+}
+export const KIND_LIMIT_BOUNDS = {
+  perSecond: { unit: 'perSecond', min: 0.01, max: 1000 },
+  burst: { unit: 'count', min: 1, max: 1000 },
+} as const;
 
 /** From `viewers` on, the budget and tick of this row apply instead of the room's own. */
 export interface AudienceRow {
@@ -87,6 +126,10 @@ export interface RoomSettings extends Scalars {
   readonly kinds: Readonly<Record<string, Lane>>;
   /** Kinds a viewer may say; the others are the studio's. */
   readonly viewerKinds: readonly string[];
+  /** The least role of each action (src/permissions.ts); one not named follows the defaults. */
+  readonly permissions: Permissions;
+  /** Quotas of one user by kind; that of `like` takes the place of its usual one. */
+  readonly kindLimits: Readonly<Record<string, KindLimit>>;
 }
 
 /** What a studio changed of its room; the rest follows the configuration file. */
@@ -107,8 +150,8 @@ export const DEFAULT_SETTINGS: RoomSettings = {
   lanes: {
     control: { share: 10, depth: 200, bytes: 256 << 10 },
     high: { share: 30, depth: 500, bytes: 512 << 10 },
-    normal: { share: 50, depth: 1000, bytes: 1 << 20 },
-    low: { share: 10, depth: 500, bytes: 512 << 10 },
+    normal: { share: 50, depth: 1000, bytes: 1 << 20, shed: 'random' },
+    low: { share: 10, depth: 500, bytes: 512 << 10, shed: 'random' },
   },
   audience: [
     { viewers: 10_000, budgetPerSecond: 40, tickMs: 200 },
@@ -122,8 +165,12 @@ export const DEFAULT_SETTINGS: RoomSettings = {
     chat: 'normal',
     like: 'low',
     enter: 'low',
+    combo: 'normal',
+    emoji: 'low',
   },
   viewerKinds: ['danmaku', 'chat', 'like'],
+  permissions: DEFAULT_PERMISSIONS,
+  kindLimits: {},
 };
 
 /** The rules an edge needs to refuse early what the room would refuse. */
@@ -135,10 +182,24 @@ export interface EdgeRules {
   readonly viewersMax: number;
   readonly guestsSpeak: boolean;
   readonly viewerKinds: readonly string[];
+  /** Lane of each kind: what the admission level goes by. */
+  readonly kinds: Readonly<Record<string, Lane>>;
+  /** Those of `viewerKinds` that are no danmaku (votes, queues): never sampled out at an edge. */
+  readonly powerKinds?: readonly string[];
+  /** Those of `powerKinds` that guests may say although they do not speak. */
+  readonly guestKinds?: readonly string[];
 }
 
 export function edgeRules(settings: RoomSettings): EdgeRules {
-  const { textCharacters, textBytes, recent, replay, viewersMax, guestsSpeak, viewerKinds } =
-    settings;
-  return { textCharacters, textBytes, recent, replay, viewersMax, guestsSpeak, viewerKinds };
+  const { textCharacters, textBytes, recent, replay, viewersMax } = settings;
+  const { guestsSpeak, viewerKinds, kinds } = settings;
+  return {
+    ...{ textCharacters, textBytes, recent, replay, viewersMax },
+    ...{ guestsSpeak, viewerKinds, kinds },
+  };
+}
+
+/** The lane the room names for a kind; `normal` for one it does not name. */
+export function laneOfKind(kinds: Readonly<Record<string, Lane>>, kind: string): Lane {
+  return Object.hasOwn(kinds, kind) ? kinds[kind]! : 'normal';
 }

@@ -24,6 +24,8 @@ export interface ViewerClaims {
   readonly rooms: readonly string[];
   readonly role: Role;
   readonly tags: readonly string[];
+  /** The device the viewer sits at, as the studio names it. */
+  readonly device: string | undefined;
   /** Unix milliseconds. */
   readonly expiresAt: number;
 }
@@ -36,6 +38,7 @@ export interface TokenRequest {
   readonly rooms: readonly string[];
   readonly role?: Role;
   readonly tags?: readonly string[];
+  readonly device?: string;
   readonly ttlMs: number;
 }
 
@@ -78,10 +81,10 @@ export class Tokens {
 
   /** A token valid for `ttlMs` from `now` (unix milliseconds). */
   issue(request: TokenRequest, now: number): string {
-    const { user, rooms, role, tags, ttlMs, name, level, badge } = request;
+    const { user, rooms, role, tags, device, ttlMs, name, level, badge } = request;
     const iat = Math.floor(now / 1000);
     const exp = Math.ceil((now + ttlMs) / 1000);
-    const claims = { sub: user, name, level, badge, rooms, role, tags, iat, exp };
+    const claims = { sub: user, name, level, badge, rooms, role, tags, device, iat, exp };
     return this.#sign(
       Object.fromEntries(Object.entries(claims).filter(([, value]) => value !== undefined)),
     );
@@ -143,10 +146,11 @@ function flawOf(error: unknown): TokenFlaw {
 }
 
 function claimsOf(payload: Record<string, unknown>): ViewerClaims | TokenFlaw {
-  const { sub, name, level, badge, rooms, role, tags, exp } = payload;
+  const { sub, name, level, badge, rooms, role, tags, device, exp } = payload;
   const user = sub === undefined ? undefined : parseUserId(sub);
   if (sub !== undefined && user === undefined) return 'bad_claims';
   if (!isTexts(rooms) || !(tags === undefined || isTexts(tags))) return 'bad_claims';
+  if (device !== undefined && parseUserId(device) === undefined) return 'bad_claims';
   if (role !== undefined && !(typeof role === 'string' && ROLES.includes(role))) {
     return 'bad_claims';
   }
@@ -158,6 +162,7 @@ function claimsOf(payload: Record<string, unknown>): ViewerClaims | TokenFlaw {
     rooms,
     role: user === undefined ? 'guest' : ((role as Role | undefined) ?? 'member'),
     tags: tags ?? [],
+    device: device as string | undefined,
     expiresAt: (exp as number) * 1000,
   };
 }

@@ -3,6 +3,7 @@
  * Knows no limit, no wire format and no service.
  */
 import type { UserId } from './ids.js';
+import type { Target } from './target.js';
 
 /** Lanes from the most to the least important; the index is the priority. */
 export const LANES = ['control', 'high', 'normal', 'low'] as const;
@@ -19,10 +20,20 @@ export function classOf(lane: Lane): FrameClass {
 /** Kinds the service itself gives a meaning; a studio may invent others. */
 export const KINDS = ['danmaku', 'chat', 'gift', 'like', 'enter', 'system', 'notice'] as const;
 
+/** Kinds of the publications the room itself makes of many: likes, runs of gifts, storms of emoji. */
+export const LIKE_KIND = 'like';
+export const COMBO_KIND = 'combo';
+export const EMOJI_KIND = 'emoji';
+
 /** Kinds of the control publications the room itself writes. */
 export const RECALL_KIND = 'recall';
 export const RECALLED_KIND = 'recalled';
 export const ROOM_KIND = 'room';
+export const ATTRIBUTES_KIND = 'attributes';
+export const QUEUE_KIND = 'queue';
+export const POLL_KIND = 'poll';
+/** What a viewer says to vote in a poll. */
+export const VOTE_KIND = 'vote';
 
 export type Role = 'guest' | 'member' | 'moderator' | 'host';
 
@@ -59,6 +70,10 @@ export interface Publication {
   readonly count?: number;
   /** Opaque to the service. */
   readonly data?: unknown;
+  /** Its receivers are to acknowledge it by its id. */
+  readonly ack?: boolean;
+  /** Whom it is meant for; absent: everyone. Stands beside its JSON text, never in it. */
+  readonly to?: Target;
 }
 
 /** A viewer's place in a room's keepable stream. */

@@ -12,6 +12,8 @@ const HEARTBEAT_MS = 25_000;
 const STEADY_MS = 10_000;
 /** Bytes the browser may hold for the edge before speaking is refused. */
 const UNSENT_BYTES_MAX = 64 * 1024;
+/** Ids in one `ack` command. */
+const ACK_IDS_MAX = 100;
 /** Close codes from here on mean: do not come back. */
 const FINAL_CODE = 4500;
 
@@ -125,17 +127,28 @@ export class RoomLink {
     }
   }
 
+  /** Answers what wants an answer, repeats too: the first answer may have been lost. */
+  #acknowledge(line) {
+    const wanting = line.publications.filter((one) => one.ack === true);
+    for (let at = 0; at < wanting.length; at += ACK_IDS_MAX) {
+      const ids = wanting.slice(at, at + ACK_IDS_MAX).map((one) => one.id);
+      this.#write({ type: 'ack', room: line.room, ids });
+    }
+  }
+
   #joined(line) {
     this.#joinedAt = performance.now();
     const { fresh, gap } = this.#place.takeJoined(line);
     this.#enter({ name: 'joined', line });
     this.#on.joined(line, fresh, gap);
+    this.#acknowledge(line);
   }
 
   #frame(line) {
     const { fresh, hole } = this.#place.takeFrame(line);
     if (hole) return this.#return();
     this.#on.publications(fresh, line);
+    this.#acknowledge(line);
   }
 
   /** An error before the room is joined is the answer to the join; later ones are only told. */

@@ -29,7 +29,8 @@ export class StreamPlace {
     }
     const { epoch, offset: seen } = this.position ?? { epoch: 0, offset: line.offset - 1 };
     if (line.epoch < epoch) return { fresh: [], hole: false };
-    if (line.offset > seen + 1) return { fresh: [], hole: true };
+    // What lies from `from` up to the frame and is not here was meant for others.
+    if ((line.from ?? line.offset) > seen + 1) return { fresh: [], hole: true };
     // An older publication may have left the ids remembered; its offset still tells it is known.
     const known = line.epoch === epoch ? seen - line.offset + 1 : 0;
     const fresh = line.publications.filter((one, i) => this.#isNew(one) && i >= known);

@@ -78,17 +78,19 @@ function take(publication, isNow) {
   const { kind, data } = publication;
   if (kind === 'recall') return recall(data);
   if (kind === 'room') return noteRoom(data);
+  if (kind === 'unpin') return;
   if (kind === 'like') return show('likes', data?.total ?? 0);
   const own = say.claims(publication);
-  const flies = kind !== 'enter' && kind !== 'recalled';
+  const flies = kind !== 'enter' && kind !== 'recalled' && kind !== 'pin';
   if (isNow && flies && !own) stage.add(publication);
   list.add(publication);
 }
 
 function recall(data) {
-  const id = data?.id;
-  stage.remove(say.shownAs(id));
-  list.recall(id);
+  for (const id of data?.ids ?? [data?.id]) {
+    stage.remove(say.shownAs(id));
+    list.recall(id);
+  }
 }
 
 function noteRoom(data) {

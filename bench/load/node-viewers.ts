@@ -28,6 +28,8 @@ interface FrameLine {
   readonly epoch: number;
   readonly tick: number;
   readonly offset: number;
+  /** Offsets from here on that a viewer has not got were not meant for it. */
+  readonly from: number;
   readonly publications: number;
   readonly stamps: readonly number[];
 }
@@ -36,6 +38,7 @@ interface Line {
   readonly type: string;
   readonly frame?: FrameLine;
   readonly offset?: number;
+  readonly from?: number;
   readonly id?: number;
   readonly verdict?: string;
 }
@@ -158,7 +161,7 @@ export class NodeViewers {
     this.#add('deliveries', frame.publications);
     for (const stamp of frame.stamps) count(this.#counts.latency, bucketOf(now - stamp));
     if (frame.keep) {
-      if (frame.offset > viewer.next) this.#add('gaps');
+      if (frame.from > viewer.next) this.#add('gaps');
       if (frame.offset < viewer.next) this.#add('repeats');
       viewer.next = frame.offset + frame.publications;
     } else {
@@ -216,8 +219,8 @@ function readLine(text: string): Line {
   if (value.type !== 'frame') return value;
   const publications = value.publications ?? [];
   const stamps = publications.flatMap(({ data }) => (data?.bt === undefined ? [] : [data.bt]));
-  const { epoch = 0, tick = 0, offset = 0 } = value;
+  const { epoch = 0, tick = 0, offset = 0, from = offset } = value;
   const keep = value.class === 'keep';
-  const frame = { keep, epoch, tick, offset, publications: publications.length, stamps };
+  const frame = { keep, epoch, tick, offset, from, publications: publications.length, stamps };
   return { type: 'frame', frame };
 }

@@ -19,7 +19,7 @@
 
 static const char *const VERDICTS[] = {
     "published", "merged",       "counted",    "sampled_out",  "shed",      "invalid", "too_large",
-    "rate_limited", "slow_mode", "muted",      "banned",       "blocked",   "forbidden", "frozen",
+    "rate_limited", "slow_mode", "repeated", "muted",      "banned",       "blocked",   "forbidden", "frozen",
     "closed",    "not_joined",   "unknown_room", "overloaded", "unavailable", "other"};
 #define VERDICT_COUNT ((int)(sizeof VERDICTS / sizeof *VERDICTS))
 
@@ -30,7 +30,7 @@ struct line {
   int keep;           /* frame: class keep */
   int verdict;        /* verdict: index into VERDICTS */
   uint32_t count;     /* frame: publications */
-  int64_t epoch, tick, offset, id;
+  int64_t epoch, tick, offset, from, id;
 };
 
 /* One payload as read. `stamps` are the microseconds its publications were posted at. */
@@ -102,6 +102,8 @@ static void read_line(struct payload *p, const char *from, const char *end) {
   else return;
   line.epoch = number_after(from, stop, "\"epoch\":");
   line.offset = number_after(from, stop, "\"offset\":");
+  line.from = number_after(from, stop, "\"from\":");
+  if (line.from < 0) line.from = line.offset;
   line.tick = number_after(from, stop, "\"tick\":");
   if (line.kind == LINE_VERDICT) {
     line.id = number_after(from, end, "\"id\":");

@@ -141,7 +141,7 @@ static void writable(struct viewer *v) {
   if (v->nout == 0) { free(v->out); v->out = NULL; watch(v, EPOLL_CTL_MOD, EPOLLIN); }
 }
 
-/* Keepable offsets must follow each other by one; droppable ticks must rise. */
+/* Keepable offsets must follow each other by one, but for those `from` on; droppable ticks must rise. */
 static void check_order(struct viewer *v, const struct line *line) {
   if (!line->keep) {
     if (line->epoch == v->epoch && line->tick <= v->tick) stats->repeats++;
@@ -149,7 +149,7 @@ static void check_order(struct viewer *v, const struct line *line) {
     v->epoch = line->epoch;
     return;
   }
-  if (line->offset > v->next) stats->gaps++;
+  if (line->from > v->next) stats->gaps++;
   if (line->offset < v->next) stats->repeats++;
   v->next = line->offset + line->count;
 }

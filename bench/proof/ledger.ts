@@ -12,6 +12,8 @@ export interface Line {
   readonly type: string;
   readonly class?: 'keep' | 'drop';
   readonly offset?: number;
+  /** Offsets from here on that are not here were meant for others. */
+  readonly from?: number;
   readonly recovered?: boolean;
   readonly publications?: readonly Publication[];
   readonly code?: string | number;
@@ -62,6 +64,7 @@ export class ViewerLedger {
       case 'joined':
         return this.#join(line);
       case 'frame':
+        this.#skipTo(line.from, line.offset);
         return this.takeAll(line.publications ?? [], line.offset);
       case 'error':
       case 'bye':
@@ -96,6 +99,12 @@ export class ViewerLedger {
   #join(line: Line): void {
     if (this.joined) this.flaw('joined twice');
     this.begin(line.offset ?? 0);
+  }
+
+  /** Offsets of what was meant for others. */
+  #skipTo(from: number | undefined, offset: number | undefined): void {
+    if (from === undefined || offset === undefined || from > this.#next) return;
+    this.#next = Math.max(this.#next, offset);
   }
 
   #takeKeepable(id: string, offset: number): void {

@@ -1,20 +1,22 @@
 /**
  * Owns what an edge refuses by itself because it knows the room would: rules of form, bans, and the
- * admission level. What only the room can know (mutes, slow mode, allowed users) is not asked here.
+ * admission level. What only the room can know (mutes, slow mode, quotas) is not asked here.
  * Rules: SPEC E-SAY-3, E-SAY-5.
  */
+import { admissionRank, LEVEL_FULL, passesLevel } from '../../src/admission-level.js';
 import type { UserId } from '../../src/ids.js';
-import type { EdgeRules } from '../../src/room-settings.js';
+import { laneOfKind, type EdgeRules } from '../../src/room-settings.js';
 import type { Refusal } from '../../src/verdict.js';
-import { ADMIT_ALL } from '../../src/wire/envelope.js';
-import type { Role, RoomStatus } from '../../src/words.js';
+import { LIKE_KIND, type Role, type RoomStatus } from '../../src/words.js';
 
 /** What the edge knows of a room. */
 export interface KnownRoom {
   readonly status: RoomStatus;
   readonly rules: EdgeRules;
   readonly bans: ReadonlyMap<UserId, number>;
-  /** Share of ordinary danmaku let through, thousandths. */
+  /** Users the level does not hold back, with the end in unix milliseconds (0: for good). */
+  readonly allowed: ReadonlyMap<UserId, number>;
+  /** Level the room told with its newest frame (src/admission-level.ts). */
   readonly admission: number;
 }
 
@@ -31,41 +33,35 @@ export interface EarlyRefusal {
   readonly rule?: string;
 }
 
-const HOUR_MS = 3_600_000;
-
 /** Why the room would refuse this, or undefined to send it up. */
 export function earlyRefusal(said: Said, room: KnownRoom, now: number): EarlyRefusal | undefined {
   if (room.status === 'closed') return { verdict: 'closed' };
-  if (isBanned(room.bans, said.user, now)) return { verdict: 'banned' };
-  if (said.role === 'guest' && !room.rules.guestsSpeak) return { verdict: 'forbidden' };
+  if (isHeld(room.bans, said.user, now)) return { verdict: 'banned' };
+  const { guestsSpeak, guestKinds } = room.rules;
+  const mayAct = said.role !== 'guest' || guestsSpeak || guestKinds?.includes(said.kind) === true;
+  if (!mayAct) return { verdict: 'forbidden' };
   if (!room.rules.viewerKinds.includes(said.kind)) {
     return { verdict: 'forbidden', field: 'kind', rule: 'a kind viewers may say' };
   }
-  return textFlaw(said.text, room.rules) ?? sampledOut(said, room.admission, now);
+  if (room.rules.powerKinds?.includes(said.kind) === true) return textFlaw(said.text, room.rules);
+  return textFlaw(said.text, room.rules) ?? sampledOut(said, room, now);
 }
 
-/** Whether a ban is in force: its end is 0 (for good) or still to come. */
-export function isBanned(bans: ReadonlyMap<UserId, number>, user: UserId, now: number): boolean {
+/** Whether a ban or allowance is in force: its end is 0 (for good) or still to come. */
+export function isHeld(bans: ReadonlyMap<UserId, number>, user: UserId, now: number): boolean {
   const until = bans.get(user);
   return until !== undefined && (until === 0 || until > now);
 }
 
-/** A user's place in 0-999, drawn anew each hour so that nobody is always the first to go. */
-export function admissionPlace(user: string, now: number): number {
-  const hour = Math.floor(now / HOUR_MS);
-  // FNV-1a over the id and the hour, with a final mix: neighbours must not share a fate.
-  let hash = 0x811c9dc5 ^ hour;
-  for (let i = 0; i < user.length; i++) {
-    hash = Math.imul(hash ^ user.charCodeAt(i), 0x01000193);
+/** Hosts, moderators and allowed users go to the high lane, which the level does not concern. */
+function sampledOut(said: Said, room: KnownRoom, now: number): EarlyRefusal | undefined {
+  const { admission, allowed, rules } = room;
+  if (admission === LEVEL_FULL || said.role === 'host' || said.role === 'moderator') {
+    return undefined;
   }
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0) % ADMIT_ALL;
-}
-
-function sampledOut(said: Said, admission: number, now: number): EarlyRefusal | undefined {
-  if (admission >= ADMIT_ALL || said.role === 'host' || said.role === 'moderator') return undefined;
-  return admissionPlace(said.user, now) < admission ? undefined : { verdict: 'sampled_out' };
+  const rank = admissionRank(laneOfKind(rules.kinds, said.kind), said.user, now);
+  if (passesLevel(admission, rank, said.kind === LIKE_KIND)) return undefined;
+  return isHeld(allowed, said.user, now) ? undefined : { verdict: 'sampled_out' };
 }
 
 function textFlaw(text: string | undefined, rules: EdgeRules): EarlyRefusal | undefined {

@@ -2,10 +2,13 @@
  * Owns the newest keepable publications of a room at this edge, whole and in order of offset,
  * bounded in count and bytes. Knows no epoch and no frame.
  */
+import type { Aim } from './aim.js';
 
 export interface Kept {
   readonly offset: number;
   json: Buffer;
+  /** Whom it is meant for; undefined: everyone. */
+  readonly aim?: Aim | undefined;
 }
 
 export interface RingBounds {
@@ -41,10 +44,10 @@ export class KeepRing {
   }
 
   /** Adds the publication after the head; false (and nothing happens) for any other offset. */
-  push(offset: number, json: Buffer): boolean {
+  push(offset: number, json: Buffer, aim?: Aim): boolean {
     if (offset !== this.#head + 1) return false;
     this.#head = offset;
-    this.#entries.push({ offset, json });
+    this.#entries.push({ offset, json, aim });
     this.#bytes += json.length;
     while (this.#length() > this.bounds.count || this.#bytes > this.bounds.bytes) this.#shift();
     return true;

@@ -1,6 +1,7 @@
 /**
  * Owns what a poller at a cursor is answered: every keepable publication since, the droppable ones
- * still in the window, in the order they were sent. Rules: SPEC E-POLL-1, E-POLL-3.
+ * still in the window, in the order they were sent; of what is meant for some nothing, since all
+ * pollers get the same. Rules: SPEC E-POLL-1, E-POLL-3, E-SCOPE-5.
  */
 import type { Position } from '../../src/words.js';
 import type { Kept } from './keep-ring.js';
@@ -18,11 +19,14 @@ export function pollPublications(
   kept: readonly Kept[],
   window: RecentWindow,
 ): readonly { readonly json: Buffer }[] {
-  const shown = window.filter((entry) =>
-    entry.offset > 0 ? entry.offset > place.position.offset : isNewDrop(entry, place),
+  const shown = window.filter(
+    (entry) =>
+      entry.aim === undefined &&
+      (entry.offset > 0 ? entry.offset > place.position.offset : isNewDrop(entry, place)),
   );
   const firstShown = shown.find((entry) => entry.offset > 0)?.offset ?? Infinity;
-  return [...kept.filter((entry) => entry.offset < firstShown), ...shown];
+  const older = kept.filter((entry) => entry.offset < firstShown && entry.aim === undefined);
+  return [...older, ...shown];
 }
 
 function isNewDrop(entry: Shown, { position, tick }: PollPlace): boolean {

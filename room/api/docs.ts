@@ -2,6 +2,7 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
+import { WEBHOOKS } from './webhooks.js';
 
 /** Swagger UI writes style attributes; nothing else may be inline and nothing comes from outside. */
 const DOCS_POLICY = [
@@ -29,6 +30,8 @@ export async function installDocs(app: FastifyInstance): Promise<void> {
           'open. Errors are `{"error": {"code", "message", "requestId", …}}`; 429 and 503 carry ' +
           '`Retry-After`. Times are Unix milliseconds.',
       },
+      // The package's types of a description are older than OpenAPI 3.1.
+      ...({ webhooks: WEBHOOKS } as object),
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer', description: 'An API key' },

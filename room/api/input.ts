@@ -3,12 +3,27 @@
  * bounded data, kinds that are the room's own; and the fingerprint by which a repeat is known.
  */
 import { createHash } from 'node:crypto';
-import { RECALL_KIND, RECALLED_KIND, ROOM_KIND } from '../../src/words.js';
+import {
+  COMBO_KIND,
+  EMOJI_KIND,
+  ATTRIBUTES_KIND,
+  POLL_KIND,
+  QUEUE_KIND,
+  RECALL_KIND,
+  RECALLED_KIND,
+  ROOM_KIND,
+  VOTE_KIND,
+} from '../../src/words.js';
 import { contentFlaw } from '../../src/wire/commands.js';
-import type { Draft } from '../calls.js';
+import type { Draft } from '../calls/calls.js';
 import { invalid } from './errors.js';
 
-const OWN_KINDS: readonly string[] = [RECALL_KIND, RECALLED_KIND, ROOM_KIND];
+const OWN_KINDS: readonly string[] = [
+  COMBO_KIND,
+  EMOJI_KIND,
+  ...[RECALL_KIND, RECALLED_KIND, ROOM_KIND],
+  ...[ATTRIBUTES_KIND, QUEUE_KIND, POLL_KIND, VOTE_KIND],
+];
 
 /** Path of the first string or name that is not well-formed Unicode. Any depth, no recursion. */
 export function illFormedPath(input: unknown): string | undefined {
@@ -49,4 +64,9 @@ export function canonicalJson(value: unknown): string {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, inner]) => `${JSON.stringify(name)}:${canonicalJson(inner)}`);
   return `{${fields.join(',')}}`;
+}
+
+/** A body by the name of what it is: JSON has no undefined, so an optional field is there or not. */
+export function asGiven<T>(body: object): T {
+  return body as T;
 }

@@ -7,19 +7,28 @@ import type { Clock } from '../../src/ports/clock.js';
 import type { Log } from '../../src/ports/log.js';
 import type { Meter } from '../../src/telemetry/meter.js';
 import type { Tokens } from '../../src/tokens.js';
-import type { RoomCalls } from '../calls.js';
+import type { RoomCalls } from '../calls/calls.js';
+import { callbackRoutes } from './callbacks.js';
 import { installDocs } from './docs.js';
+import { attributeRoutes } from './attributes.js';
+import { pollRoutes } from './polls.js';
+import { queueRoutes } from './queues.js';
 import { createGuard } from './guard.js';
 import type { ApiKey } from './keys.js';
 import { apiMeters } from './meters.js';
 import { operationRoutes } from './operations.js';
+import { orderRoutes } from './orders.js';
 import { installPages } from './pages.js';
+import { presenceRoutes } from './presence.js';
 import { publicationRoutes } from './publications.js';
+import { installImport, recordRoutes } from './records.js';
 import { roomRoutes } from './rooms.js';
 import { installRoute, type Route } from './route.js';
 import { sanctionRoutes } from './sanctions.js';
+import { scopeRoutes } from './scopes.js';
 import { createServer } from './server.js';
 import { tokenRoutes } from './tokens.js';
+import { reviewRoutes, wordRoutes } from './words.js';
 
 export type { ApiKey } from './keys.js';
 
@@ -106,6 +115,16 @@ export async function buildApi(
     ...roomRoutes(calls),
     ...publicationRoutes({ calls, log, countError: (code) => meters.errors.add(code) }),
     ...sanctionRoutes(calls, clock),
+    ...attributeRoutes(calls.attributes),
+    ...queueRoutes(calls.queues),
+    ...pollRoutes(calls.polls),
+    ...scopeRoutes(calls.scopes),
+    ...presenceRoutes(calls.presence),
+    ...callbackRoutes(calls.callbacks),
+    ...wordRoutes(calls.words),
+    ...reviewRoutes(calls.reviews),
+    ...orderRoutes(calls.orders, clock),
+    ...recordRoutes({ calls, clock }),
     ...tokenRoutes({ tokens: parts.tokens, clock, ttlMs: options.tokenTtlMs }),
     ...operationRoutes({
       ready: parts.ready,
@@ -115,6 +134,7 @@ export async function buildApi(
     }),
   ];
   for (const route of routes) installRoute(app, route, guard.check);
+  await installImport(app, { calls, clock }, guard.check);
   await installPages(app, options.webFolder);
   await app.ready();
   return app;

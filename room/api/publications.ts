@@ -4,7 +4,7 @@ import { BarrageError } from '../../src/errors.js';
 import { VERDICT_STATUS } from '../../src/verdict.js';
 import { compileSchema, schemaFlaw } from '../../src/wire/validator.js';
 import type { Log } from '../../src/ports/log.js';
-import type { Draft, Fated, RoomCalls } from '../calls.js';
+import type { Draft, Fated, RoomCalls } from '../calls/calls.js';
 import type { RoomId } from '../../src/ids.js';
 import { bodyOf, invalid, problemOf, VerdictError, type ErrorBody } from './errors.js';
 import { checkDraft, fingerprintOf } from './input.js';

@@ -1,5 +1,5 @@
 /** Owns the routes of rooms themselves: create, list, read, change, close, their limits and stats. */
-import type { RoomCalls } from '../calls.js';
+import type { RoomCalls } from '../calls/calls.js';
 import { route, type Route } from './route.js';
 import * as S from './schemas.js';
 

@@ -47,6 +47,8 @@ export interface RouteSpec<
   readonly otherAnswers?: Readonly<Record<number, TSchema>>;
   /** Content type of the answer when it is not JSON. */
   readonly produces?: string;
+  /** How long a call may take, when longer than others. */
+  readonly callMs?: number;
   /** Answered without a key. */
   readonly open?: boolean;
   run(
@@ -75,6 +77,7 @@ export function installRoute(
   app.route({
     method: spec.method,
     url: spec.url,
+    ...(spec.callMs === undefined ? {} : { handlerTimeout: spec.callMs }),
     schema: schemaOf(spec),
     validatorCompiler: ({ schema, httpPart }) => {
       if (httpPart === 'body' && spec.bodyFrame !== undefined) return compileSchema(spec.bodyFrame);

@@ -1,7 +1,8 @@
 /** Owns the routes about users of a room: mutes, bans, the allow-list, and kicks. */
+import type { Static } from '@sinclair/typebox';
 import type { Clock } from '../../src/ports/clock.js';
 import { BarrageError } from '../../src/errors.js';
-import type { RoomCalls, Sanction, SanctionKind } from '../calls.js';
+import type { Kick, RoomCalls, Sanction, SanctionKind } from '../calls/calls.js';
 import type { UserId } from '../../src/ids.js';
 import { invalid } from './errors.js';
 import { route, type Route } from './route.js';
@@ -67,12 +68,16 @@ function kickRoute(calls: RoomCalls): Route {
     method: 'POST',
     url: '/v1/rooms/:room/kicks',
     group: 'kicks',
-    summary: "End a user's connections to the room",
+    summary: "End a user's connections to the room; with forMs the user is banned so long",
     params: S.RoomParams,
     body: S.KickBody,
     status: 204,
-    run: ({ params, body }) => calls.kick(params.room, body.user, body.reason ?? ''),
+    run: ({ params, body }) => calls.kick(params.room, body.user, kickOf(body)),
   });
+}
+
+function kickOf({ reason = '', forMs }: Static<typeof S.KickBody>): Kick {
+  return forMs === undefined ? { reason } : { reason, forMs };
 }
 
 /** The sanction a body asks for; throws `invalid` for two ends or one that has passed. */

@@ -26,6 +26,13 @@ import {
   UserIdSchema,
 } from '../../src/wire/schema.js';
 import { ERROR_CODES } from './errors.js';
+import {
+  DeviceSchema,
+  TagSchema,
+  TargetObject,
+  TargetSchema,
+  reliableFields,
+} from './target-schema.js';
 import { NullablePatchSchema, SettingsPatchSchema, SettingsSchema } from './settings-schema.js';
 
 const strict = { additionalProperties: false } as const;
@@ -115,6 +122,7 @@ export const RoomChangeBody = Type.Object(
     title: Type.Optional(Title),
     labels: Type.Optional(Labels),
     status: Type.Optional(words(['open', 'frozen'], '`frozen`: watched, not spoken in')),
+    streamStart: Type.Optional(Millis('When the stream began; exports count from it')),
   },
   { ...strict, minProperties: 1 },
 );
@@ -124,6 +132,7 @@ export const RoomAnswer = Type.Object({
   labels: Type.Array(Type.String()),
   status: words<RoomStatus>(['open', 'frozen', 'closed'], 'State of the room'),
   createdAt: Millis('Unix milliseconds'),
+  streamStart: Type.Optional(Millis('Unix milliseconds; absent until it is set')),
   online: Whole,
 });
 export const RoomsAnswer = Type.Object({
@@ -131,14 +140,16 @@ export const RoomsAnswer = Type.Object({
   next: Type.Optional(Type.String({ description: 'Absent on the last page' })),
 });
 
-const draftFields = {
+export const openDraftFields = {
   kind: KindSchema,
   lane: Type.Optional(LaneSchema),
   user: Type.Optional(SpeakerSchema),
   text: Type.Optional(TextSchema),
   style: Type.Optional(StyleSchema),
   data: Type.Optional(DataSchema),
+  ...reliableFields,
 };
+const draftFields = { ...openDraftFields, to: Type.Optional(TargetSchema) };
 export const DraftBody = Type.Object(draftFields, strict);
 export const BatchItem = Type.Object(
   {
@@ -193,10 +204,13 @@ export const BatchAnswer = Type.Object({
     }),
   ),
 });
+const LoggedTarget = Type.Object({ ...TargetObject.properties, validMs: Type.Optional(Whole) });
 export const HistoryAnswer = Type.Object({
   room: Type.String(),
   epoch: Whole,
-  publications: Type.Array(PublicationSchema),
+  publications: Type.Array(
+    Type.Object({ ...PublicationSchema.properties, to: Type.Optional(LoggedTarget) }),
+  ),
   next: Type.Optional({ ...Whole, description: 'Ask `from` here next; absent at the end' }),
   oldest: { ...Whole, description: 'Oldest offset still kept' },
 });
@@ -221,7 +235,16 @@ export const SanctionsAnswer = Type.Object({
   items: Type.Array(SanctionAnswer),
   next: Type.Optional(Type.String({ description: 'Absent on the last page' })),
 });
-export const KickBody = Type.Object({ user: User, reason: Type.Optional(Reason) }, strict);
+export const KickBody = Type.Object(
+  {
+    user: User,
+    reason: Type.Optional(Printable(200, 'Why; told to the user')),
+    forMs: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: YEARS_10_MS, description: 'The user stays out so long' }),
+    ),
+  },
+  strict,
+);
 
 export const LimitsBody = NullablePatchSchema;
 const limitsFields = { effective: SettingsSchema, own: SettingsPatchSchema };
@@ -248,6 +271,11 @@ export const StatsAnswer = Type.Object({
   received: Whole,
   likes: Whole,
   admission: Type.Number({ description: 'Share of ordinary danmaku let through, 0-1' }),
+  presence: words(['list', 'counts'], 'Whether a list of users is kept, or only numbers'),
+  connections: { ...Whole, description: 'Viewers, guests too' },
+  users: { ...Whole, description: 'Users present; without a list one on two edges counts twice' },
+  uniqueUsers: { ...Whole, description: 'Different users since uniqueSince, within about 2 %' },
+  uniqueSince: Millis('Unix milliseconds'),
 });
 
 export const TOKEN_TTL_MS_MIN = 60_000;
@@ -266,9 +294,8 @@ export const TokenBody = Type.Object(
     role: Type.Optional(
       words<Role>(['guest', 'member', 'moderator', 'host'], 'member for a user by default'),
     ),
-    tags: Type.Optional(
-      Type.Array(Type.String({ pattern: '^[A-Za-z0-9_.:-]{1,64}$' }), { maxItems: 16 }),
-    ),
+    tags: Type.Optional(Type.Array(TagSchema, { maxItems: 16 })),
+    device: Type.Optional(DeviceSchema),
     ttlMs: Type.Optional(
       Type.Integer({ minimum: TOKEN_TTL_MS_MIN, maximum: TOKEN_TTL_MS_MAX, description: 'Life' }),
     ),

@@ -4,13 +4,16 @@
  */
 import { Type, type TSchema } from '@sinclair/typebox';
 import {
+  KIND_LIMIT_BOUNDS,
   SETTINGS,
+  SHED_ORDERS,
   type FlagSetting,
   type NumberSetting,
   type RoomSettings,
   type SettingsPatch,
 } from '../../src/room-settings.js';
-import { LANES } from '../../src/words.js';
+import { PERMISSIONS_MAX, PERMISSION_PATTERN, PERMITTED } from '../../src/permissions.js';
+import { LANES, classOf, type Lane } from '../../src/words.js';
 import { KindSchema, LaneSchema } from '../../src/wire/schema.js';
 
 /** A studio's patch; null gives a setting back to the configuration file. */
@@ -32,8 +35,15 @@ function scalarSchema(setting: NumberSetting | FlagSetting): Record<string, unkn
   };
 }
 
-function laneSchema(): Record<string, unknown> {
-  const lane = {
+const SHED_SCHEMA = {
+  type: 'string',
+  enum: [...SHED_ORDERS],
+  description:
+    'who goes when the lane is full: at random (as without it), the oldest, the newcomer',
+};
+
+function lanesSchema(): Record<string, unknown> {
+  const laneOf = (lane: Lane) => ({
     type: 'object',
     additionalProperties: false,
     required: ['share', 'depth', 'bytes'],
@@ -41,15 +51,20 @@ function laneSchema(): Record<string, unknown> {
       share: { type: 'integer', minimum: 0, maximum: 100, description: 'percent of the budget' },
       depth: { type: 'integer', minimum: 1, maximum: 100_000, description: 'most entries queued' },
       bytes: { type: 'integer', minimum: 8 << 10, maximum: 256 << 20, description: 'most bytes' },
+      ...(classOf(lane) === 'drop' && { shed: SHED_SCHEMA }),
     },
-  };
+  });
   return {
     type: 'object',
     description: 'share of the budget and bounds of each lane; the shares add up to 100',
     additionalProperties: false,
     required: [...LANES],
-    properties: Object.fromEntries(LANES.map((name) => [name, lane])),
+    properties: Object.fromEntries(LANES.map((name) => [name, laneOf(name)])),
   };
+}
+
+function boundedSchema(type: string, { min, max }: { readonly min: number; readonly max: number }) {
+  return { type, minimum: min, maximum: max };
 }
 
 function audienceSchema(): Record<string, unknown> {
@@ -75,7 +90,7 @@ function properties(): Record<string, Record<string, unknown>> {
   const scalars = Object.entries(SETTINGS).map(([name, row]) => [name, scalarSchema(row)] as const);
   return {
     ...Object.fromEntries(scalars),
-    lanes: laneSchema(),
+    lanes: lanesSchema(),
     audience: audienceSchema(),
     kinds: {
       type: 'object',
@@ -84,11 +99,34 @@ function properties(): Record<string, Record<string, unknown>> {
       propertyNames: { pattern: KindSchema.pattern },
       additionalProperties: LaneSchema,
     },
+    permissions: {
+      type: 'object',
+      description: 'least role of each action; one not named follows the defaults',
+      maxProperties: PERMISSIONS_MAX,
+      propertyNames: { pattern: PERMISSION_PATTERN.source },
+      additionalProperties: { type: 'string', enum: [...PERMITTED] },
+    },
     viewerKinds: {
       type: 'array',
       description: 'kinds a viewer may say',
       maxItems: KINDS_MAX,
       items: KindSchema,
+    },
+    kindLimits: {
+      type: 'object',
+      description:
+        'quotas of one user by kind, beside that of all it says; that of `like` in place of its usual one',
+      maxProperties: KINDS_MAX,
+      propertyNames: { pattern: KindSchema.pattern },
+      additionalProperties: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['perSecond', 'burst'],
+        properties: {
+          perSecond: boundedSchema('number', KIND_LIMIT_BOUNDS.perSecond),
+          burst: boundedSchema('integer', KIND_LIMIT_BOUNDS.burst),
+        },
+      },
     },
   };
 }

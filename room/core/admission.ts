@@ -1,30 +1,55 @@
 /**
- * Owns the admission level: the share of ordinary danmaku, in thousandths, the edges should let
- * through, judged from how much more than the uplink arrives. Knows no lane; a richer rule (inbox
- * wait) can take this file's place.
+ * Owns the admission level a room tells its edges (src/admission-level.ts), judged window by window
+ * from how long arrivals waited and how far they overshoot the uplink. After DAGOR (Zhou and others,
+ * 2018): down by 5 % of what was let through, up by 1 %, the cut read off a histogram. Knows no lane's
+ * queue.
  */
+import {
+  LEVEL_FULL,
+  LEVEL_MIN,
+  LEVEL_SPARES_LIKES,
+  passesLevel,
+  USER_LEVEL,
+  USER_PLACES,
+} from '../../src/admission-level.js';
+import { countRank, cutFor, emptyHistogram, type Histogram } from './arrival-histogram.js';
+import { isLike } from './likes.js';
+import type { Arrival } from './types.js';
 
-/** Everything is let through. */
-export const LEVEL_MAX = 1000;
-export const LEVEL_MIN = 10;
-const WINDOW_MS = 100;
-const WINDOWS = 10;
-/** More arrivals in a second than this many times the uplink lower the level. */
+const WINDOW_MS = 1000;
+/** A window ends early with this many arrivals, yet not before edges can have heard of a change. */
+const WINDOW_ARRIVALS = 2000;
+const WINDOW_MS_MIN = 100;
+/** Arrivals that waited longer on average mean overload (DAGOR). */
+export const WAIT_MS_MAX = 20;
+const LOWER_TO = 0.95;
+const RAISE_BY = 1.01;
+/** More than this many times the uplink lowers the level at once to TARGET times the uplink. */
 const HIGH_MARK = 1.5;
-/** The level is never lowered below what still brings this many times the uplink to the room. */
-const TARGET = 1.35;
-const LOWER_BY = 0.95;
-const RAISE_BY = 10;
+const TARGET = 1.2;
+/** An uplink that is not full is opened by this factor at most, and by this share of the low lane. */
+const OPEN_BY = 4;
+const OPEN_LOW = 0.25;
+const LOW_FROM = LEVEL_FULL - USER_PLACES;
+/** After this many silent windows everything is at rest; a meter at rest is forgotten after IDLE. */
+const REST_WINDOWS = 300;
+const IDLE_WINDOWS = 10;
 
-/** Ordinary arrivals of the last second, and the demand they stand for at the level then in force. */
+/** One window of arrivals, and the two levels the told one is made of. */
 export interface Meter {
-  /** End of the window being counted. */
-  endsAt: number;
-  count: number;
-  readonly counts: number[];
-  readonly demands: number[];
-  next: number;
-  /** Consecutive windows without an arrival. */
+  from: number;
+  /** Of all sorts, of those whose wait is known, and the sum of these waits. */
+  arrivals: number;
+  waits: number;
+  waitedMs: number;
+  /** Let through by the level in force: all, and those that reached the uplink. */
+  passed: number;
+  demand: number;
+  readonly passedAt: Histogram;
+  readonly demandAt: Histogram;
+  waitLevel: number;
+  uplinkLevel: number;
+  raisedAt: number;
   idle: number;
 }
 
@@ -34,65 +59,119 @@ export interface Admitting {
   meter: Meter | undefined;
 }
 
-/** Counts one ordinary danmaku that has reached the room's uplink limit. */
-export function noteDemand(state: Admitting, uplinkPerSecond: number, now: number): void {
-  state.meter ??= newMeter(now);
-  if (now >= state.meter.endsAt) advanceAdmission(state, uplinkPerSecond, now);
-  state.meter.count += 1;
+/** `rank` of an arrival the level does not concern. */
+export const NO_RANK = -1;
+
+/** Counts an arrival at the room's door. What edges will refuse once they hear of it does not count. */
+export function noteArrival(state: Admitting, arrival: Arrival, rank: number, now: number): void {
+  const meter = (state.meter ??= newMeter(now));
+  meter.arrivals += 1;
+  if (arrival.waitedMs !== undefined) {
+    meter.waits += 1;
+    meter.waitedMs += arrival.waitedMs;
+  }
+  if (rank === NO_RANK || !passesLevel(state.admission, rank, isLike(arrival))) return;
+  meter.passed += 1;
+  countRank(meter.passedAt, rank);
+}
+
+/** Counts one that has reached the room's uplink limit. */
+export function noteDemand(state: Admitting, rank: number): void {
+  const meter = state.meter;
+  if (meter === undefined || rank === NO_RANK || !passesLevel(state.admission, rank, false)) return;
+  meter.demand += 1;
+  countRank(meter.demandAt, rank);
 }
 
 /** Brings the level up to date: one step for each window that has ended. */
 export function advanceAdmission(state: Admitting, uplinkPerSecond: number, now: number): void {
   const meter = state.meter;
   if (meter === undefined) return;
-  // After this many silent windows everything is back at rest and further ones change nothing.
-  const rest = WINDOWS + LEVEL_MAX / RAISE_BY;
-  for (let steps = 0; now >= meter.endsAt && steps < rest; steps++) {
-    closeWindow(meter, state.admission);
-    state.admission = nextLevel(meter, state.admission, uplinkPerSecond);
-    meter.endsAt += WINDOW_MS;
-  }
-  if (now >= meter.endsAt) meter.endsAt = now + WINDOW_MS;
+  const span = now - meter.from;
+  if (span < WINDOW_MS_MIN || (span < WINDOW_MS && meter.arrivals < WINDOW_ARRIVALS)) return;
+  closeWindow(state, meter, uplinkPerSecond, Math.min(span, WINDOW_MS));
+  const silent = Math.min(REST_WINDOWS, Math.floor(span / WINDOW_MS) - 1);
+  for (let i = 0; i < silent; i++) closeWindow(state, meter, uplinkPerSecond, WINDOW_MS);
+  meter.from = now;
 }
 
 /** Forgets the meter of a room at rest, so that it takes no memory. */
 export function restAdmission(state: Admitting): void {
-  if (state.admission === LEVEL_MAX && (state.meter?.idle ?? 0) >= WINDOWS) state.meter = undefined;
+  const idle = state.meter?.idle ?? 0;
+  if (state.admission === LEVEL_FULL && idle >= IDLE_WINDOWS) state.meter = undefined;
 }
 
 function newMeter(now: number): Meter {
   return {
-    endsAt: now + WINDOW_MS,
-    count: 0,
-    counts: new Array<number>(WINDOWS).fill(0),
-    demands: new Array<number>(WINDOWS).fill(0),
-    next: 0,
+    from: now,
+    arrivals: 0,
+    waits: 0,
+    waitedMs: 0,
+    passed: 0,
+    demand: 0,
+    passedAt: emptyHistogram(),
+    demandAt: emptyHistogram(),
+    waitLevel: LEVEL_FULL,
+    uplinkLevel: LEVEL_FULL,
+    raisedAt: -Infinity,
     idle: 0,
   };
 }
 
-function closeWindow(meter: Meter, level: number): void {
-  meter.counts[meter.next] = meter.count;
-  meter.demands[meter.next] = (meter.count * LEVEL_MAX) / level;
-  meter.next = (meter.next + 1) % WINDOWS;
-  meter.idle = meter.count === 0 ? meter.idle + 1 : 0;
-  meter.count = 0;
+function closeWindow(state: Admitting, meter: Meter, uplinkPerSecond: number, span: number): void {
+  const told = Math.min(meter.waitLevel, meter.uplinkLevel);
+  const top = meter.waitLevel === LEVEL_FULL ? LEVEL_FULL : told;
+  meter.waitLevel = nextWaitLevel(meter, top);
+  meter.uplinkLevel = nextUplinkLevel(meter, told, { uplinkPerSecond, span });
+  state.admission =
+    meter.waitLevel === LEVEL_FULL && meter.uplinkLevel < LEVEL_FULL
+      ? meter.uplinkLevel | LEVEL_SPARES_LIKES
+      : Math.min(meter.waitLevel, meter.uplinkLevel);
+  meter.idle = meter.arrivals === 0 ? meter.idle + 1 : 0;
+  meter.from += span;
+  if (meter.passed > 0) meter.passedAt.fill(0);
+  if (meter.demand > 0) meter.demandAt.fill(0);
+  meter.arrivals = meter.waits = meter.waitedMs = meter.passed = meter.demand = 0;
 }
 
-/** The level that should bring TARGET times the uplink is where both ways stop; up by 1 at least. */
-function nextLevel(meter: Meter, level: number, uplinkPerSecond: number): number {
-  const demand = sum(meter.demands);
-  const enough =
-    demand === 0 ? LEVEL_MAX : Math.ceil((TARGET * uplinkPerSecond * LEVEL_MAX) / demand);
-  if (sum(meter.counts) <= uplinkPerSecond * HIGH_MARK) {
-    return Math.min(LEVEL_MAX, Math.max(level + 1, Math.min(level + RAISE_BY, enough)));
+/** Down to what would have let 5 % fewer through, from the lowest lane up; up by 1 %. */
+function nextWaitLevel(meter: Meter, top: number): number {
+  const level = meter.waitLevel;
+  const isOverloaded = meter.waits > 0 && meter.waitedMs > WAIT_MS_MAX * meter.waits;
+  if (!isOverloaded) return raised(level, RAISE_BY, USER_LEVEL);
+  if (meter.passed === 0) return level;
+  const cut = Math.floor(cutFor(meter.passedAt, LOWER_TO * meter.passed, top));
+  return Math.max(LEVEL_MIN, Math.min(level - 1, cut));
+}
+
+/** Straight to TARGET times the uplink when far over it; open again, the sooner the emptier it is. */
+function nextUplinkLevel(
+  meter: Meter,
+  told: number,
+  { uplinkPerSecond, span }: { readonly uplinkPerSecond: number; readonly span: number },
+): number {
+  const level = meter.uplinkLevel;
+  const perSecond = (meter.demand * 1000) / span;
+  if (perSecond > uplinkPerSecond * HIGH_MARK) {
+    const most = (TARGET * uplinkPerSecond * span) / 1000;
+    meter.raisedAt = meter.from + span;
+    return Math.max(LEVEL_MIN, Math.min(level, Math.ceil(cutFor(meter.demandAt, most, told))));
   }
-  const lowered = Math.floor(level * LOWER_BY);
-  return Math.max(LEVEL_MIN, Math.min(level, Math.max(enough, lowered)));
+  // What a change brought is seen a window later.
+  if (level === LEVEL_FULL || meter.from + span < meter.raisedAt + WINDOW_MS) return level;
+  if (perSecond >= uplinkPerSecond * TARGET && perSecond > 0) return level;
+  meter.raisedAt = meter.from + span;
+  if (perSecond >= uplinkPerSecond && perSecond > 0) return raised(level, RAISE_BY, 1);
+  const factor = perSecond === 0 ? OPEN_BY : (TARGET * uplinkPerSecond) / perSecond;
+  return raised(level, Math.min(OPEN_BY, factor), 1);
 }
 
-function sum(values: readonly number[]): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
+/** Higher by a factor of the lane's users, by `least` places at least; lane by lane. */
+function raised(level: number, factor: number, least: number): number {
+  if (level < LOW_FROM) {
+    const users = level - (LEVEL_MIN - 1);
+    return Math.min(LOW_FROM, level + Math.max(least, Math.ceil(users * (factor - 1))));
+  }
+  const step = Math.ceil(USER_PLACES * Math.min(OPEN_LOW, factor - 1));
+  return Math.min(LEVEL_FULL, level + Math.max(least, step));
 }

@@ -5,16 +5,23 @@
  */
 import type { Random } from '../../src/random.js';
 import type { Lane } from '../../src/words.js';
-import { noteDemand } from './admission.js';
+import { admissionRank } from '../../src/admission-level.js';
+import { advanceAdmission, noteArrival, noteDemand, NO_RANK } from './admission.js';
 import { settle, type Refused } from './books.js';
+import { countEcho } from './echoes.js';
+import { countStorming, isStorming } from './emoji-storm.js';
 import { enqueue, refuseByLane } from './enqueue.js';
+import { countEnter, isCountedEnter } from './enters.js';
 import { newEntry } from './lanes.js';
 import { canLike, countLike, isLike } from './likes.js';
+import { mutedForMs } from './mute-all.js';
+import { maySay } from './permissions.js';
 import { takeOne, waitMs } from './quota.js';
 import { isHeld, leftMs } from './sanctions.js';
 import { isKeepable, laneOf, type RoomState } from './state.js';
 import { isTextTooLong } from './text-bounds.js';
 import type { Arrival, Offer } from './types.js';
+import { kindWaitMs, repeatWaitMs, useLimits } from './user-limits.js';
 import { findUser, rememberUser } from './users.js';
 
 /** Told to those the room's uplink refuses: sooner they would only join the crowd again. */
@@ -30,28 +37,51 @@ const CROWDED: Refused = { verdict: 'rate_limited', retryAfterMs: UPLINK_RETRY_M
 export function admit(state: RoomState, arrival: Arrival, now: number, random: Random): void {
   state.received += 1;
   const isTrusted = isTrustedSpeaker(state, arrival, now);
-  const refused =
+  const rank = rankOf(state, arrival, isTrusted, now);
+  if (state.meter !== undefined) advanceAdmission(state, state.settings.uplinkPerSecond, now);
+  noteArrival(state, arrival, rank, now);
+  const refused = refusalOf(state, arrival, now, isTrusted);
+  if (refused !== undefined) return settle(state, arrival.ref, refused.verdict, refused);
+  if (isLike(arrival)) return countLike(state, arrival, now);
+  if (!isTrusted) {
+    if (isStorming(state, arrival, now)) return countInStorm(state, arrival, now);
+    const crowded = refuseByUplink(state, rank, now);
+    if (crowded !== undefined) return settle(state, arrival.ref, crowded.verdict, crowded);
+  }
+  letIn(state, arrival, { isTrusted, now, random });
+}
+
+/** Why a danmaku would be refused now whatever the room's load. Takes no quota. */
+export function refusalOf(
+  state: RoomState,
+  arrival: Arrival,
+  now: number,
+  isTrusted = isTrustedSpeaker(state, arrival, now),
+): Refused | undefined {
+  return (
     refuseByStatus(state, isTrusted) ??
     refuseByBan(state, arrival, now) ??
     refuseByMute(state, arrival, now) ??
+    refuseByMuteAll(state, arrival, now) ??
     refuseBySpeaker(state, arrival) ??
     refuseByText(state, arrival) ??
     refuseBySlowMode(state, arrival, isTrusted, now) ??
     refuseByUserQuota(state, arrival, now) ??
-    refuseByUplink(state, arrival, isTrusted, now);
-  if (refused !== undefined) return settle(state, arrival.ref, refused.verdict, refused);
-  if (isLike(arrival)) return countLike(state, arrival, now);
-  letIn(state, arrival, { isTrusted, now, random });
+    refuseByRepeat(state, arrival, isTrusted, now)
+  );
 }
 
 /** Queues a studio's or the room's own publication: no user or uplink limits, the same lanes. */
 export function offer(state: RoomState, offered: Offer, now: number, random: Random): void {
   state.received += 1;
   state.offered += 1;
-  const entry = newEntry(offered, now);
-  const refused = state.status === 'closed' ? CLOSED : refuseByLane(state, offered.lane, entry);
-  if (refused !== undefined) return settle(state, offered.ref, refused.verdict, refused);
-  enqueue(state, offered.lane, entry, random);
+  const { lane, ref } = offered;
+  const entry = newEntry(offered, state.settings, now);
+  const refused = state.status === 'closed' ? CLOSED : refuseByLane(state, lane, entry);
+  if (refused !== undefined) return settle(state, ref, refused.verdict, refused);
+  if (!isCountedEnter(state, offered, lane, now)) return enqueue(state, lane, entry, random);
+  countEnter(state, offered, lane, now);
+  settle(state, ref, 'counted');
 }
 
 function letIn(
@@ -60,14 +90,33 @@ function letIn(
   by: { readonly isTrusted: boolean; readonly now: number; readonly random: Random },
 ): void {
   const lane = laneFor(state, arrival, by.isTrusted);
-  const entry = newEntry(arrival, by.now);
+  const entry = newEntry(arrival, state.settings, by.now);
   const refused = refuseByLane(state, lane, entry);
   if (refused !== undefined) return settle(state, arrival.ref, refused.verdict, refused);
-  const memory = rememberUser(state.users, arrival.user.id, state.settings.userBurst, by.now);
-  memory.saidAt = by.now;
-  takeOne(memory.said);
+  useUserQuotas(state, arrival, by.now);
   if (!by.isTrusted) takeOne(state.uplink);
-  enqueue(state, lane, entry, by.random);
+  if (isCountedEnter(state, arrival, lane, by.now)) countEnter(state, arrival, lane, by.now);
+  else if (!countEcho(state, entry, lane, by.now)) return enqueue(state, lane, entry, by.random);
+  settle(state, arrival.ref, 'counted');
+}
+
+function countInStorm(state: RoomState, arrival: Arrival, now: number): void {
+  useUserQuotas(state, arrival, now);
+  countStorming(state, arrival, now);
+  settle(state, arrival.ref, 'counted');
+}
+
+function useUserQuotas(state: RoomState, arrival: Arrival, now: number): void {
+  const memory = rememberUser(state.users, arrival.user.id, state.settings.userBurst, now);
+  memory.saidAt = now;
+  takeOne(memory.said);
+  useLimits(state.settings, memory, arrival, now);
+}
+
+/** Where the arrival stands with the admission level, which lets control and high always pass. */
+function rankOf(state: RoomState, arrival: Arrival, isTrusted: boolean, now: number): number {
+  const lane = isTrusted ? 'high' : laneOf(state.settings, arrival.kind);
+  return isKeepable(lane) ? NO_RANK : admissionRank(lane, arrival.user.id, now);
 }
 
 /** Hosts, moderators and allowed users: exempt from freeze, slow mode and the room's uplink. */
@@ -99,9 +148,21 @@ function refuseByMute(state: RoomState, arrival: Arrival, now: number): Refused 
   return { verdict: 'muted', retryAfterMs: leftMs(state.mutes, user, now) };
 }
 
+/** Mute all spares the roles and users it names, and the allowed. */
+function refuseByMuteAll(state: RoomState, arrival: Arrival, now: number): Refused | undefined {
+  if (state.muteAll === undefined) return undefined;
+  const { user, role } = arrival;
+  const isAllowed = isHeld(state.allowed, user.id, now);
+  const left = mutedForMs(state.muteAll, { user: user.id, role, isAllowed }, now);
+  if (left === 0) return undefined;
+  return { verdict: 'muted', retryAfterMs: left === Infinity ? undefined : left };
+}
+
 function refuseBySpeaker(state: RoomState, arrival: Arrival): Refused | undefined {
   if (arrival.role === 'guest' && !state.settings.guestsSpeak) return FORBIDDEN;
-  return state.settings.viewerKinds.includes(arrival.kind) ? undefined : FORBIDDEN;
+  const { viewerKinds, permissions } = state.settings;
+  if (!viewerKinds.includes(arrival.kind)) return FORBIDDEN;
+  return maySay(permissions, arrival.kind, arrival.role) ? undefined : FORBIDDEN;
 }
 
 function refuseByText(state: RoomState, arrival: Arrival): Refused | undefined {
@@ -130,19 +191,29 @@ function refuseByUserQuota(state: RoomState, arrival: Arrival, now: number): Ref
   const { userPerSecond, userBurst } = state.settings;
   const wait = isLike(arrival)
     ? canLike(state, memory, now)
-    : waitMs(memory.said, userPerSecond, userBurst, now);
+    : Math.max(
+        waitMs(memory.said, userPerSecond, userBurst, now),
+        kindWaitMs(state.settings, memory, arrival.kind, now),
+      );
   return wait > 0 ? { verdict: 'rate_limited', retryAfterMs: Math.ceil(wait) } : undefined;
 }
 
-/** The limit of the room as a whole; who reached it is what the admission level is judged by. */
-function refuseByUplink(
+function refuseByRepeat(
   state: RoomState,
   arrival: Arrival,
   isTrusted: boolean,
   now: number,
 ): Refused | undefined {
-  if (isTrusted || isLike(arrival)) return undefined;
+  if (state.settings.repeatTextMs === 0 || isTrusted || isLike(arrival)) return undefined;
+  const memory = findUser(state.users, arrival.user.id);
+  if (memory === undefined) return undefined;
+  const wait = repeatWaitMs(state.settings, memory, arrival, now);
+  return wait > 0 ? { verdict: 'repeated', retryAfterMs: Math.ceil(wait) } : undefined;
+}
+
+/** The limit of the room as a whole; who reached it is what the admission level is judged by. */
+function refuseByUplink(state: RoomState, rank: number, now: number): Refused | undefined {
   const { uplinkPerSecond, uplinkBurst } = state.settings;
-  noteDemand(state, uplinkPerSecond, now);
+  noteDemand(state, rank);
   return waitMs(state.uplink, uplinkPerSecond, uplinkBurst, now) > 0 ? CROWDED : undefined;
 }

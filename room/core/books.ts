@@ -18,11 +18,16 @@ export function settle(
   state: RoomState,
   ref: Ref,
   verdict: Verdict,
-  more?: { readonly id?: string; readonly retryAfterMs?: number | undefined },
+  more?: {
+    readonly id?: string;
+    readonly retryAfterMs?: number | undefined;
+    readonly reason?: string;
+  },
 ): void {
   state.verdicts[verdict] += 1;
   if (verdict === 'sampled_out' || verdict === 'shed') state.lost += 1;
-  state.settled.push(settlement(ref, verdict, more?.id, more?.retryAfterMs));
+  const settled = settlement(ref, verdict, more?.id, more?.retryAfterMs);
+  state.settled.push(more?.reason === undefined ? settled : { ...settled, reason: more.reason });
 }
 
 /** Ends all that an entry stands for the same way: those who merged share its fate. */

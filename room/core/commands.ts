@@ -12,6 +12,11 @@ import { isFull } from './lanes.js';
 import { fillMs } from './quota.js';
 import { endedSanctions, withoutSanction, withSanction } from './sanctions.js';
 import type { RoomState } from './state.js';
+import { restCombos } from './combos.js';
+import { restEchoes } from './echoes.js';
+import { restStorm } from './emoji-storm.js';
+import { restEnters } from './enters.js';
+import { limitsMs } from './user-limits.js';
 import { forgetIdle } from './users.js';
 
 /** The longest slow mode there is: who spoke is remembered at least this long. */
@@ -96,7 +101,12 @@ export function sweep(state: RoomState, now: number): Lapsed {
   for (const user of lapsed.bans) unban(state, user);
   for (const user of lapsed.allowed) disallow(state, user);
   const { userPerSecond, userBurst } = state.settings;
-  forgetIdle(state.users, Math.max(REMEMBER_MS_MIN, fillMs(userPerSecond, userBurst)), now);
+  const idleMs = Math.max(fillMs(userPerSecond, userBurst), limitsMs(state.settings));
+  forgetIdle(state.users, Math.max(REMEMBER_MS_MIN, idleMs), now);
+  restCombos(state);
+  restEnters(state, now);
+  restStorm(state, now);
+  restEchoes(state, now);
   advanceAdmission(state, state.settings.uplinkPerSecond, now);
   restAdmission(state);
   return lapsed;

@@ -1,12 +1,21 @@
 /**
- * Owns the way into a lane: merge with an equal, refuse at a full keepable lane, or let one at random
- * go at a full droppable one. Knows no user rule and no tick.
+ * Owns the way into a lane: merge with an equal, refuse at a full keepable lane, or let one go at a
+ * full droppable one. Knows no user rule and no tick.
  */
 import type { Random } from '../../src/random.js';
+import type { ShedOrder } from '../../src/room-settings.js';
 import { LANES, type Lane } from '../../src/words.js';
 import { paceOf } from './audience.js';
 import { settle, settleLost, type Refused } from './books.js';
-import { isFull, mergeInto, pushEntry, removeAt, twinOf, type Entry } from './lanes.js';
+import {
+  isFull,
+  mergeInto,
+  pushEntry,
+  removeAt,
+  twinOf,
+  type Entry,
+  type LaneQueue,
+} from './lanes.js';
 import { isKeepable, isWaiting, type RoomState } from './state.js';
 
 const TOO_LARGE: Refused = { verdict: 'too_large' };
@@ -46,11 +55,21 @@ function makeRoom(state: RoomState, lane: Lane, newcomer: Entry, random: Random)
   const queue = state.lanes[lane];
   const bounds = state.settings.lanes[lane];
   while (isFull(queue, bounds, 1, newcomer.bytes)) {
-    const victim = random.below(queue.entries.length + 1);
+    const victim = victimOf(queue, bounds.shed ?? 'random', random);
     if (victim === queue.entries.length) return false;
     settleLost(state, removeAt(queue, victim), 'shed');
   }
   return true;
+}
+
+/** Place of the one that goes; that past the last is the newcomer's. */
+function victimOf(queue: LaneQueue, order: ShedOrder, random: Random): number {
+  const { entries } = queue;
+  if (order === 'random') return random.below(entries.length + 1);
+  if (order === 'newest') return entries.length;
+  let oldest = 0;
+  for (let i = 1; i < entries.length; i++) if (entries[i]!.seq < entries[oldest]!.seq) oldest = i;
+  return oldest;
 }
 
 /** Brings droppable lanes back within settings that shrank under them; keepable ones drain. */

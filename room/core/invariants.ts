@@ -6,7 +6,10 @@ import type { RoomState } from './state.js';
 import { isKeepable, queuedOf } from './state.js';
 import { isFull, refCount, type LaneQueue } from './lanes.js';
 import { LANES, type Lane } from '../../src/words.js';
-import { LEVEL_MAX, LEVEL_MIN } from './admission.js';
+import { LEVEL_FULL, LEVEL_MIN, LEVEL_SPARES_LIKES } from '../../src/admission-level.js';
+import { COMBOS_MAX } from './combos.js';
+import { ECHOES_MAX } from './echoes.js';
+import { ENTER_NAMES_MAX } from './enters.js';
 import { rememberedUsers, USERS_MAX } from './users.js';
 
 /** A sentence for everything that is not as it must be; empty when all is well. */
@@ -23,7 +26,10 @@ export function checkInvariants(state: RoomState): string[] {
   for (const lane of LANES) checkLane(state, lane, must);
   must(rememberedUsers(state.users) <= USERS_MAX, 'too many users remembered');
   must(isCount(state.likeReport.untold) && state.likeReport.untold <= state.likes, 'likes untold');
-  must(state.admission >= LEVEL_MIN && state.admission <= LEVEL_MAX, 'admission out of bounds');
+  const level = state.admission === LEVEL_FULL ? LEVEL_FULL : state.admission % LEVEL_SPARES_LIKES;
+  must(level >= LEVEL_MIN && level <= LEVEL_FULL, 'admission out of bounds');
+  must((state.meter?.passed ?? 0) <= (state.meter?.arrivals ?? 0), 'more passed than arrived');
+  checkReports(state, must);
   must(state.uplink.level >= 0, 'uplink below zero');
   checkBudget(state, must);
   return broken;
@@ -43,6 +49,19 @@ function checkLane(state: RoomState, lane: Lane, must: Must): void {
   must(hasEqualsOfItsEntries(queue), `${lane} equals`);
   must(new Set(queue.entries).size === queue.entries.length, `${lane} holds an entry twice`);
   if (isKeepable(lane)) must(isInOrder(queue), `${lane} out of order`);
+}
+
+function checkReports({ combos, enters, echoes }: RoomState, must: Must): void {
+  const grown = combos === undefined ? [] : [...combos.grown];
+  const open = new Set(combos?.open.values());
+  must(open.size <= COMBOS_MAX, 'too many combos open');
+  must((combos?.ended.length ?? 0) <= 2 * COMBOS_MAX, 'too many combos ended');
+  must(
+    grown.every((combo) => open.has(combo)),
+    'a combo grew that is not open',
+  );
+  must((enters?.names.length ?? 0) <= Math.min(enters?.count ?? 0, ENTER_NAMES_MAX), 'enter names');
+  must((echoes?.texts.size ?? 0) <= ECHOES_MAX, 'too many echoes');
 }
 
 function checkBudget(state: RoomState, must: Must): void {

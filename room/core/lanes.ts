@@ -57,8 +57,9 @@ export function emptyLane(): LaneQueue {
   };
 }
 
-export function newEntry(said: Said, now: number): Entry {
-  return { seq: 0, at: now, said, bytes: bytesOf(said), key: mergeKey(said), more: undefined };
+export function newEntry(said: Said, settings: RoomSettings, now: number): Entry {
+  const key = mergeKey(said, settings);
+  return { seq: 0, at: now, said, bytes: bytesOf(said), key, more: undefined };
 }
 
 /** The entry waiting in the lane that says the same. */

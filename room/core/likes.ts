@@ -2,14 +2,15 @@
  * Owns likes: counted one by one, told as one publication in a while. A like takes the same door as a
  * danmaku but neither slow mode nor the room's uplink. Knows no lane's queue: a report waits here.
  */
-import type { Publication } from '../../src/words.js';
+import type { KindLimit } from '../../src/room-settings.js';
+import { LIKE_KIND, type Publication } from '../../src/words.js';
 import { settle } from './books.js';
 import { fullBucket, takeOne, waitMs } from './quota.js';
+import type { DueReport } from './reports.js';
 import { laneOf, type RoomState } from './state.js';
 import type { Arrival, Said } from './types.js';
 import { rememberUser, type UserMemory } from './users.js';
 
-export const LIKE_KIND = 'like';
 /** A user may like this many times as fast as speak: taps, not sentences. */
 export const LIKE_FACTOR = 5;
 
@@ -20,15 +21,14 @@ export function isLike(said: Said): boolean {
 /** Milliseconds until the user's next like is let in, 0 for now. */
 export function canLike(state: RoomState, memory: UserMemory, now: number): number {
   if (memory.likes === undefined) return 0;
-  const { userPerSecond, userBurst } = state.settings;
-  return waitMs(memory.likes, userPerSecond * LIKE_FACTOR, userBurst * LIKE_FACTOR, now);
+  const { perSecond, burst } = likeLimit(state);
+  return waitMs(memory.likes, perSecond, burst, now);
 }
 
 /** Counts a like that was let in. */
 export function countLike(state: RoomState, arrival: Arrival, now: number): void {
-  const burst = state.settings.userBurst;
-  const memory = rememberUser(state.users, arrival.user.id, burst, now);
-  memory.likes ??= fullBucket(burst * LIKE_FACTOR, now);
+  const memory = rememberUser(state.users, arrival.user.id, state.settings.userBurst, now);
+  memory.likes ??= fullBucket(likeLimit(state).burst, now);
   takeOne(memory.likes);
   const report = state.likeReport;
   if (report.untold === 0) report.since = now;
@@ -37,14 +37,27 @@ export function countLike(state: RoomState, arrival: Arrival, now: number): void
   settle(state, arrival.ref, 'counted');
 }
 
+/** The room's limit of the kind, or a multiple of what a user may say. */
+function likeLimit(state: RoomState): KindLimit {
+  const { userPerSecond, userBurst, kindLimits } = state.settings;
+  const own = Object.hasOwn(kindLimits, LIKE_KIND) ? kindLimits[LIKE_KIND] : undefined;
+  return own ?? { perSecond: userPerSecond * LIKE_FACTOR, burst: userBurst * LIKE_FACTOR };
+}
+
+/** The report of all likes not told yet, when its time has come. */
+export function dueLikes(state: RoomState, now: number): DueReport[] {
+  if (likesReadyAt(state) > now) return [];
+  return [{ lane: laneOf(state.settings, LIKE_KIND), tell: () => tellLikes(state, now) }];
+}
+
 /** When the likes not told yet may be told; Infinity when there are none. */
 export function likesReadyAt(state: RoomState): number {
   const { untold, since, toldAt } = state.likeReport;
   return untold === 0 ? Infinity : Math.max(since, toldAt + state.settings.likeEveryMs);
 }
 
-/** The report of all likes not told yet, which then count as told. */
-export function tellLikes(state: RoomState, now: number): Publication {
+/** All likes not told yet, which then count as told. */
+function tellLikes(state: RoomState, now: number): Publication {
   const report = state.likeReport;
   const count = report.untold;
   report.untold = 0;

@@ -6,29 +6,27 @@ import type { Random } from '../../src/random.js';
 import type { Lane, Publication } from '../../src/words.js';
 import { settleLost, settleSent } from './books.js';
 import type { Slots } from './budget.js';
+import { rememberTold } from './echoes.js';
 import { refCount, refsOf, removeExpired, removeFirst, type Entry } from './lanes.js';
-import { LIKE_KIND, publicationId, tellLikes } from './likes.js';
+import { publicationId } from './likes.js';
+import { reportsWithin, type DueReport } from './reports.js';
 import { drawToFront } from './sample.js';
-import { laneOf, type RoomState } from './state.js';
-import type { Planned } from './types.js';
+import type { RoomState } from './state.js';
+import type { Offer, Planned } from './types.js';
 
 /** Takes the keepable entries that go out: control all, high as many as it has places. */
-export function planKept(
-  state: RoomState,
-  slots: Slots,
-  isLikeDue: boolean,
-  now: number,
-): Planned[] {
+export function planKept(state: RoomState, slots: Slots, reports: readonly DueReport[]): Planned[] {
   const keep: Planned[] = [];
   for (const lane of ['control', 'high'] as const) {
     const queue = state.lanes[lane];
-    const isReporting = isReportSent(state, lane, isLikeDue, slots);
-    const places = lane === 'control' ? queue.entries.length : slots.high - (isReporting ? 1 : 0);
-    for (const entry of removeFirst(queue, places)) {
+    const waiting = queue.entries.length;
+    const all = lane === 'control' ? Infinity : slots.high;
+    const telling = reportsWithin(reports, lane, all, lane === 'control' ? 0 : waiting);
+    for (const entry of removeFirst(queue, Math.min(waiting, all - telling.length))) {
       queue.planned += refCount(entry);
       keep.push(plan(state, entry, lane));
     }
-    if (isReporting) keep.push({ publication: tellLikes(state, now), refs: [] });
+    for (const report of telling) keep.push({ publication: report.tell(), refs: [] });
   }
   return keep;
 }
@@ -37,15 +35,15 @@ export function planKept(
 export function planDropped(
   state: RoomState,
   slots: Slots,
-  isLikeDue: boolean,
+  reports: readonly DueReport[],
   by: { readonly now: number; readonly random: Random },
 ): Planned[] {
   const chosen: { readonly entry: Entry; readonly lane: Lane }[] = [];
-  let report: Publication | undefined;
+  const told: Planned[] = [];
   for (const lane of ['normal', 'low'] as const) {
-    const isReporting = isReportSent(state, lane, isLikeDue, slots);
-    if (isReporting) report = tellLikes(state, by.now);
-    const places = slots[lane] - (isReporting ? 1 : 0);
+    const telling = reportsWithin(reports, lane, slots[lane], state.lanes[lane].entries.length);
+    for (const report of telling) told.push({ publication: report.tell(), refs: [] });
+    const places = slots[lane] - telling.length;
     for (const entry of takeDrawn(state, lane, places, by.random)) chosen.push({ entry, lane });
     const until = by.now - state.settings.laneWaitMs;
     for (const entry of removeExpired(state.lanes[lane], until)) {
@@ -55,13 +53,9 @@ export function planDropped(
   chosen.sort((a, b) => a.entry.seq - b.entry.seq);
   const drop = chosen.map(({ entry, lane }) => plan(state, entry, lane));
   for (const { publication, refs } of drop) settleSent(state, refs, publication.id);
-  if (report !== undefined) drop.push({ publication: report, refs: [] });
+  for (const { entry, lane } of chosen) rememberTold(state, entry, lane, by.now);
+  drop.push(...told);
   return drop;
-}
-
-function isReportSent(state: RoomState, lane: Lane, isLikeDue: boolean, slots: Slots): boolean {
-  if (!isLikeDue || laneOf(state.settings, LIKE_KIND) !== lane) return false;
-  return lane === 'control' || slots[lane] > 0;
 }
 
 /** Takes `places` entries out of a bag, by lot when more than that wait. */
@@ -86,6 +80,13 @@ function plan(state: RoomState, entry: Entry, lane: Lane): Planned {
     ...(style !== undefined && { style }),
     ...(refs.length > 1 && { count: refs.length }),
     ...(data !== undefined && { data }),
+    ...('to' in entry.said && aimOf(entry.said.to)),
   };
   return { publication, refs };
+}
+
+/** What a publication meant for some carries besides. */
+function aimOf(to: Offer['to']): Pick<Publication, 'to' | 'ack'> {
+  if (to === undefined) return {};
+  return to.validMs === undefined ? { to } : { to, ack: true };
 }

@@ -3,15 +3,22 @@
  * beside this one write to it. Maps are made when first needed: an idle room stays under 2 KiB.
  */
 import type { RoomId } from '../../src/ids.js';
-import type { RoomSettings } from '../../src/room-settings.js';
+import { LEVEL_FULL } from '../../src/admission-level.js';
+import { laneOfKind, type RoomSettings } from '../../src/room-settings.js';
 import { VERDICTS, type Verdict } from '../../src/verdict.js';
 import { LANES, type Lane, type RoomStatus } from '../../src/words.js';
-import { LEVEL_MAX, type Meter } from './admission.js';
+import type { Meter } from './admission.js';
 import { NO_ROW } from './audience.js';
 import { emptyBudget, type Budget } from './budget.js';
+import { restoreCombos, type Combos } from './combos.js';
+import type { Echoes } from './echoes.js';
+import type { Storm } from './emoji-storm.js';
+import type { Enters } from './enters.js';
 import { emptyLane, type Lanes } from './lanes.js';
+import type { MuteAll } from './mute-all.js';
 import { fullBucket, type Bucket } from './quota.js';
 import { copySanctions, type SanctionMap } from './sanctions.js';
+import { noStanding, type Standing } from './standing.js';
 import type { RoomSeed, Settlement } from './types.js';
 import { emptyUsers, type UserTable } from './users.js';
 
@@ -31,7 +38,7 @@ export interface RoomState {
   readonly verdicts: Record<Verdict, number>;
   /** Number of the newest tick. */
   tick: number;
-  /** Share of ordinary danmaku wanted from the edges, thousandths. */
+  /** Level told to the edges (src/admission-level.ts). */
   admission: number;
 
   /** The rest is the core's own. */
@@ -49,7 +56,16 @@ export interface RoomState {
   mutes: SanctionMap;
   bans: SanctionMap;
   allowed: SanctionMap;
+  muteAll: MuteAll | undefined;
+  readonly standing: Standing;
   readonly likeReport: LikeReport;
+  /** What is being counted; absent means nothing. */
+  combos: Combos | undefined;
+  /** Changes whenever the runs of gifts do. */
+  comboMark: number;
+  enters: Enters | undefined;
+  storm: Storm | undefined;
+  echoes: Echoes | undefined;
   readonly times: TickTimes;
 }
 
@@ -92,7 +108,7 @@ export function openRoom(seed: RoomSeed): RoomState {
     offered: 0,
     verdicts: { ...NO_VERDICTS },
     tick: 0,
-    admission: LEVEL_MAX,
+    admission: LEVEL_FULL,
     seq: seed.seq ?? 0,
     row: NO_ROW,
     lost: 0,
@@ -105,7 +121,14 @@ export function openRoom(seed: RoomSeed): RoomState {
     mutes: copySanctions(seed.mutes),
     bans: copySanctions(seed.bans),
     allowed: copySanctions(seed.allowed),
+    muteAll: undefined,
+    standing: noStanding(),
     likeReport: { untold: 0, since: 0, toldAt: -Infinity },
+    comboMark: 0,
+    combos: restoreCombos(seed.openCombos ?? []),
+    enters: undefined,
+    storm: undefined,
+    echoes: undefined,
     times: {
       tickAt: -Infinity,
       accruedAt: -Infinity,
@@ -144,7 +167,7 @@ export function isWaiting(state: RoomState): boolean {
 
 /** The lane the room names for a kind; `normal` for one it does not name. */
 export function laneOf(settings: RoomSettings, kind: string): Lane {
-  return Object.hasOwn(settings.kinds, kind) ? settings.kinds[kind]! : 'normal';
+  return laneOfKind(settings.kinds, kind);
 }
 
 export function isKeepable(lane: Lane): boolean {

@@ -4,14 +4,16 @@
  * settled here. Knows no log, no frame and no edge.
  */
 import type { Random } from '../../src/random.js';
-import { advanceAdmission, LEVEL_MAX } from './admission.js';
+import { LEVEL_FULL } from '../../src/admission-level.js';
+import { advanceAdmission } from './admission.js';
 import { NO_ROW, paceOf } from './audience.js';
 import { settle, settleSent } from './books.js';
 import { accrue, grant, settleCredit, slideWindow, spend, type Slots } from './budget.js';
 import { trimLanes } from './enqueue.js';
-import { LIKE_KIND, likesReadyAt, untellLikes } from './likes.js';
+import { comboLogged, countGift, GIFT_KIND } from './combos.js';
 import { planDropped, planKept } from './plan.js';
-import { isWaiting, laneOf, type RoomState } from './state.js';
+import { dueReports, reportsReadyAt, untellReport, type DueReport } from './reports.js';
+import { isWaiting, type RoomState } from './state.js';
 import type { Planned, TickPlan } from './types.js';
 
 /** Least time between ticks, however urgent. */
@@ -28,8 +30,8 @@ export function dueAt(state: RoomState, now: number): number {
   const due = Math.min(
     isUrgent ? tickAt + EARLY_TICK_MS : Infinity,
     isWaiting(state) ? regularDue(state, tickMs) : Infinity,
-    Math.max(likesReadyAt(state), fullAt + tickMs),
-    state.admission < LEVEL_MAX ? tickAt + ADMISSION_TICK_MS : Infinity,
+    Math.max(reportsReadyAt(state), fullAt + tickMs),
+    state.admission !== LEVEL_FULL ? tickAt + ADMISSION_TICK_MS : Infinity,
   );
   return Math.max(now, due);
 }
@@ -49,17 +51,17 @@ export function tick(state: RoomState, now: number, random: Random): TickPlan {
   const pace = paceOf(state.settings, state.row);
   const shares = state.settings.lanes;
   const isFull = now >= state.times.fullAt + pace.tickMs - TIMER_SLACK_MS;
-  const isLikeDue = now >= likesReadyAt(state);
   trimLanes(state, random);
   advanceAdmission(state, state.settings.uplinkPerSecond, now);
   slideWindow(state.budget, now);
   accrue(state.budget, state.lanes, shares, pace, now - state.times.accruedAt);
   state.times.accruedAt = now;
-  const waiting = waitingOf(state, isLikeDue);
+  const reports = isFull ? dueReports(state, now) : [];
+  const waiting = waitingOf(state, reports);
   const slots = grant(state.budget, state.lanes, waiting, shares, pace);
   if (!isFull) slots.normal = slots.low = 0;
-  const keep = planKept(state, slots, isLikeDue, now);
-  const drop = isFull ? planDropped(state, slots, isLikeDue, { now, random }) : [];
+  const keep = planKept(state, slots, reports);
+  const drop = isFull ? planDropped(state, slots, reports, { now, random }) : [];
   const control = keep.length - slots.high;
   spend(state.budget, state.lanes, slots, control, now);
   settleCredit(state.budget, state.lanes, shares, pace);
@@ -77,21 +79,23 @@ export function settleKept(
     state.lanes[publication.lane].planned -= refs.length;
     if (outcome === 'published') settleSent(state, refs, publication.id);
     else for (const ref of refs) settle(state, ref, 'unavailable', { retryAfterMs });
-    const isReport = refs.length === 0 && publication.kind === LIKE_KIND;
-    if (isReport && outcome === 'unavailable') untellLikes(state, publication);
+    if (refs.length > 0) {
+      const isGift = publication.kind === GIFT_KIND && outcome === 'published';
+      if (isGift) countGift(state, publication);
+    } else if (outcome === 'unavailable') untellReport(state, publication);
+    else comboLogged(state, publication);
   }
 }
 
-/** What each lane could send; a due report of likes waits in its lane without an entry. */
-function waitingOf(state: RoomState, isLikeDue: boolean): Slots {
+/** What each lane could send; a due report waits for its lane without an entry. */
+function waitingOf(state: RoomState, reports: readonly DueReport[]): Slots {
   const { high, normal, low } = state.lanes;
   const waiting = {
     high: high.entries.length,
     normal: normal.entries.length,
     low: low.entries.length,
   };
-  const likeLane = laneOf(state.settings, LIKE_KIND);
-  if (isLikeDue && likeLane !== 'control') waiting[likeLane] += 1;
+  for (const { lane } of reports) if (lane !== 'control') waiting[lane] += 1;
   return waiting;
 }
 
@@ -107,7 +111,7 @@ function finish(
   const { keep, drop, now } = done;
   const times = state.times;
   const isSending = keep.length + drop.length > 0;
-  const isOwing = isWaiting(state) || now >= likesReadyAt(state);
+  const isOwing = isWaiting(state) || now >= reportsReadyAt(state);
   times.tickAt = now;
   times.isUrgent = false;
   if (done.isFull && (isSending || isOwing)) times.fullAt = now;

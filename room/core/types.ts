@@ -4,7 +4,9 @@
  */
 import type { RoomId, UserId } from '../../src/ids.js';
 import type { RoomSettings } from '../../src/room-settings.js';
+import type { Target } from '../../src/target.js';
 import type { Verdict } from '../../src/verdict.js';
+import type { StoredCombo } from './combos.js';
 import type { Lane, Publication, Role, RoomStatus, Speaker, Style } from '../../src/words.js';
 
 /** Whatever the shell needs to answer a sender; the core carries it and never looks inside. */
@@ -21,6 +23,8 @@ export interface RoomSeed {
   readonly bans: ReadonlyMap<UserId, number>;
   readonly allowed: ReadonlyMap<UserId, number>;
   readonly likes: number;
+  /** Runs of gifts that were going on; absent means none. */
+  readonly openCombos?: readonly StoredCombo[];
   /**
    * Number of the newest publication if the room was open under this epoch before (`RoomState.seq`
    * then); absent means 0. Ids would repeat without it.
@@ -35,6 +39,8 @@ export interface Arrival {
   readonly user: Speaker;
   readonly role: Role;
   readonly kind: string;
+  /** Milliseconds between leaving the edge and reaching the room's door, when known. */
+  readonly waitedMs?: number;
   readonly text?: string;
   readonly style?: Style;
   readonly data?: unknown;
@@ -43,6 +49,8 @@ export interface Arrival {
 /** A studio's or the room's own publication; not subject to user and uplink limits. */
 export interface Offer {
   readonly ref: Ref;
+  /** Whom it is meant for; absent: everyone. */
+  readonly to?: Target;
   readonly kind: string;
   readonly lane: Lane;
   readonly user?: Speaker;
@@ -61,6 +69,8 @@ export interface Settlement {
   /** Id of the publication that carries it, when one does. */
   readonly id?: string;
   readonly retryAfterMs?: number;
+  /** For the sender, from who refused it. */
+  readonly reason?: string;
 }
 
 /** A publication chosen by a tick and the senders it stands for, first sender first. */
@@ -81,6 +91,6 @@ export interface TickPlan {
   /** Danmaku sampled out or shed since the last tick that sent something. */
   readonly shed: number;
   readonly online: number;
-  /** Share of ordinary danmaku the edges should let through, thousandths. */
+  /** Which danmaku the edges should let through (src/admission-level.ts). */
   readonly admission: number;
 }

@@ -15,6 +15,16 @@ export interface UserMemory {
   readonly said: Bucket;
   /** Likes have a bucket of their own; made with the first like. */
   likes: Bucket | undefined;
+  /** Of kinds with a limit of their own. */
+  kinds: Map<string, Bucket> | undefined;
+  /** Newest last. */
+  texts: readonly SaidText[] | undefined;
+}
+
+/** Stands for a text said at `at`. */
+export interface SaidText {
+  readonly text: number;
+  readonly at: number;
 }
 
 /** Absent maps are empty: a room nobody speaks in costs nothing here. */
@@ -47,6 +57,8 @@ export function rememberUser(
     saidAt: -Infinity,
     said: fullBucket(userBurst, now),
     likes: undefined,
+    kinds: undefined,
+    texts: undefined,
   };
   if (users.young !== undefined && users.young.size >= GENERATION_MAX) rotate(users, now);
   users.young ??= new Map();

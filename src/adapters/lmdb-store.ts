@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { BarrageError } from '../errors.js';
-import type { RoomId } from '../ids.js';
+import { isShelf, type RoomId } from '../ids.js';
 import type { Cancel, Clock } from '../ports/clock.js';
 import type {
   Fence,
@@ -161,7 +161,9 @@ class LmdbStore implements Store {
     const rooms: RoomId[] = [];
     if (limit <= 0) return rooms;
     for (const [key] of this.#env.range(keys.roomKeysAfter(after))) {
-      rooms.push(keys.afterParts(key, 1) as RoomId);
+      const id = keys.afterParts(key, 1);
+      if (isShelf(id)) continue;
+      rooms.push(id as RoomId);
       if (rooms.length >= limit) break;
     }
     return rooms;

@@ -3,7 +3,7 @@
  * Keeps every rule of the port except outliving the process.
  */
 import { BarrageError } from '../errors.js';
-import type { RoomId } from '../ids.js';
+import { isShelf, type RoomId } from '../ids.js';
 import type { Clock } from '../ports/clock.js';
 import type {
   Fence,
@@ -100,7 +100,7 @@ export class MemoryStore implements Store {
 
   async listRooms(after: string, limit: number): Promise<RoomId[]> {
     this.#checkOpen();
-    const later = [...this.#rooms.keys()].filter((room) => room > after);
+    const later = [...this.#rooms.keys()].filter((room) => room > after && !isShelf(room));
     return later.sort().slice(0, limit);
   }
 

@@ -4,6 +4,7 @@
  */
 import { printable, printableStart } from '../formats/printable.js';
 import type { Position } from '../words.js';
+import { Repeats } from './acks.js';
 import type { WireLine } from './viewer-link.js';
 
 const DATA_CHARACTERS_MAX = 200;
@@ -16,10 +17,11 @@ export interface TailPlace {
   shed: number;
   /** Keepable publications that never came. */
   missed: number;
+  readonly repeats: Repeats;
 }
 
 export function newPlace(): TailPlace {
-  return { position: undefined, shed: 0, missed: 0 };
+  return { position: undefined, shed: 0, missed: 0, repeats: new Repeats() };
 }
 
 /** The lines to print for a received line; moves `place` on. */
@@ -49,7 +51,10 @@ function joinedLines(line: WireLine, place: TailPlace): string[] {
   const lines = [`-- joined ${room}${resumeWords(line, before)}`];
   const known = before?.offset ?? -1;
   const publications = objectsOf(line['publications']);
-  const fresh = publications.filter(({ offset }) => typeof offset !== 'number' || offset > known);
+  const fresh = newOf(
+    publications.filter(({ offset }) => typeof offset !== 'number' || offset > known),
+    place,
+  );
   if (before !== undefined && line['recovered'] !== true) {
     const held = fresh.filter(({ offset }) => typeof offset === 'number').length;
     const missed = Math.max(0, position.offset - before.offset - held);
@@ -67,8 +72,10 @@ function resumeWords(line: WireLine, before: Position | undefined): string {
 }
 
 function frameLines(line: WireLine, place: TailPlace): string[] {
-  const publications = objectsOf(line['publications']);
+  const all = objectsOf(line['publications']);
   const lines: string[] = [];
+  // Offsets count every publication of a frame; what was here before is not shown again.
+  const publications = line['class'] === 'keep' ? all : newOf(all, place);
   if (line['class'] === 'keep') lines.push(...keepLines(line, publications, place));
   else lines.push(...publications.map(publicationLine));
   const shed = numberOf(line['shed']);
@@ -84,13 +91,22 @@ function keepLines(line: WireLine, publications: readonly Fields[], place: TailP
   if (before !== undefined && epoch < before.epoch) return ['-- a frame of an older owner ignored'];
   const known = before?.offset ?? first - 1;
   const lines: string[] = [];
-  if (first > known + 1) {
-    place.missed += first - known - 1;
-    lines.push(`-- gap: #${known + 1}-${first - 1} missed`);
+  // What lies from `from` up to the frame and is not here was meant for others.
+  const from = typeof line['from'] === 'number' ? line['from'] : first;
+  if (from > known + 1) {
+    place.missed += from - known - 1;
+    lines.push(`-- gap: #${known + 1}-${from - 1} missed`);
   }
-  const fresh = publications.filter((_, index) => first + index > known);
+  const fresh = newOf(
+    publications.filter((_, index) => first + index > known),
+    place,
+  );
   place.position = { epoch, offset: Math.max(known, last) };
   return [...lines, ...fresh.map(publicationLine)];
+}
+
+function newOf(publications: readonly Fields[], { repeats }: TailPlace): readonly Fields[] {
+  return publications.filter((publication) => !repeats.isRepeat(publication));
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -3,6 +3,7 @@
  * alive, and says why it ended. What the lines mean is the caller's.
  */
 import type { Cancel, Clock } from '../ports/clock.js';
+import { acksOf } from './acks.js';
 import type { Position } from '../words.js';
 import { openViewerSocket, type SocketEnd } from './viewer-socket.js';
 
@@ -65,6 +66,7 @@ export function openLink(options: LinkOptions, events: LinkEvents): ViewerLink {
       advice = positive(line['retryAfterMs']) ?? advice;
     }
     events.received(line);
+    for (const ack of acksOf(line)) send(ack);
   };
   const socket = openViewerSocket(options.url, {
     opened: () => {

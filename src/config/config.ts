@@ -5,6 +5,9 @@
 import type { RoomId } from '../ids.js';
 import type { RoomSettings } from '../room-settings.js';
 import type { TokenKey } from '../tokens.js';
+import type { CallbackConfig } from '../callbacks/settings.js';
+import type { WordsConfig } from '../words-filter/settings.js';
+import { toCallbackConfig, toWordsConfig } from './callback-section.js';
 import { toRoomSettings } from './room-section.js';
 import type { Settings, StudioKey } from './schema.js';
 
@@ -48,6 +51,8 @@ export interface Config {
     readonly leaseMs: number;
     readonly parkAfterMs: number;
   };
+  readonly callbacks: CallbackConfig;
+  readonly words: WordsConfig;
   readonly data: { readonly folder: string };
   readonly store: Settings['store'];
   readonly bus: Settings['bus'];
@@ -77,6 +82,8 @@ export function toConfig(settings: Settings): Config {
       leaseMs: rooms.lease,
       parkAfterMs: rooms.parkAfter,
     },
+    callbacks: toCallbackConfig(settings.callbacks),
+    words: toWordsConfig(settings.words),
     data: { folder: data.folder },
     store,
     bus,

@@ -80,6 +80,16 @@ export function text(
   return leafOf({ schema, value, about, rule: allowed.rule, form: 'text', mark });
 }
 
+/** A text that is never shown; empty by default. */
+export function secret(
+  about: string,
+  allowed: { readonly pattern: RegExp; readonly rule: string },
+): Leaf<string> {
+  const schema = z.string().regex(allowed.pattern);
+  const show = (own: string) => (own === '' ? '' : HIDDEN);
+  return leafOf({ schema, value: '', about, rule: allowed.rule, form: 'text', hides: true, show });
+}
+
 /** A whole number from `min` to `max`. */
 export function whole(
   value: number,

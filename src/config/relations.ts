@@ -1,6 +1,7 @@
 /**
  * Owns what settings must hold between each other. Each relation names the key at which it is told.
  */
+import { CALLBACK_URL_RULE, isCallbackUrl } from '../callbacks/settings.js';
 import type { Settings } from './schema.js';
 import { formatDuration, formatSize } from './units.js';
 
@@ -17,6 +18,7 @@ export function findBreaches(settings: Settings): readonly Breach[] {
     ...edgeBreaches(settings),
     ...portBreaches(settings),
     ...roomBreaches(settings.room),
+    ...callbackBreaches(settings),
     ...repeats(
       'tokens.keys',
       'kid',
@@ -68,6 +70,19 @@ function roomBreaches(room: Settings['room']): Breach[] {
     const message = `must be more than the row before (${before.viewers})`;
     breaches.push({ path: `room.audience.${index}.viewers`, message });
   });
+  return breaches;
+}
+
+function callbackBreaches({ callbacks }: Settings): Breach[] {
+  const { url, secret } = callbacks;
+  const breaches: Breach[] = [];
+  if (url !== '' && !isCallbackUrl(url)) {
+    breaches.push({ path: 'callbacks.url', message: `must be ${CALLBACK_URL_RULE}` });
+  }
+  if (url !== '' && secret === '') {
+    const message = 'is needed with callbacks.url';
+    breaches.push({ path: 'callbacks.secret', message, against: 'callbacks.url' });
+  }
   return breaches;
 }
 

@@ -5,14 +5,18 @@
  */
 import {
   DEFAULT_SETTINGS,
+  KIND_LIMIT_BOUNDS,
   SETTINGS,
+  SHED_ORDERS,
   type AudienceRow,
+  type KindLimit,
   type FlagSetting,
   type LaneSettings,
   type NumberSetting,
   type RoomSettings,
   type SettingName,
 } from '../room-settings.js';
+import { PERMISSION_PATTERN, PERMITTED, type Permissions } from '../permissions.js';
 import { LANES, type Lane } from '../words.js';
 import * as leaf from './leaves.js';
 import type { Leaf } from './leaves.js';
@@ -26,6 +30,7 @@ type ScalarLeaves = {
 };
 
 const KIND_PATTERN = /^[a-z][a-z0-9_.-]{0,31}$/;
+const KIND_RULE = 'a kind (a-z, then a-z 0-9 _ . -)';
 
 /** A room setting's name in the file. */
 export function fileNameOf(name: SettingName): string {
@@ -69,6 +74,17 @@ function laneLeaves(lane: Lane) {
   };
 }
 
+/** A droppable lane's leaves. */
+function openLaneLeaves(lane: 'normal' | 'low') {
+  const about = 'who goes when the lane is full: at random, the oldest, the newcomer';
+  return { ...laneLeaves(lane), shed: leaf.choice('random', SHED_ORDERS, about) };
+}
+
+/** In the file a list: keys of a map are not checked one by one. */
+interface FileKindLimit extends KindLimit {
+  readonly kind: string;
+}
+
 interface FileAudienceRow {
   readonly viewers: number;
   readonly budgetPerSecond: number;
@@ -82,8 +98,8 @@ export const ROOM_SECTION = {
   lanes: {
     control: laneLeaves('control'),
     high: laneLeaves('high'),
-    normal: laneLeaves('normal'),
-    low: laneLeaves('low'),
+    normal: openLaneLeaves('normal'),
+    low: openLaneLeaves('low'),
   },
   audience: leaf.entries<FileAudienceRow>(
     DEFAULT_SETTINGS.audience.map(({ tickMs, ...row }) => ({ ...row, tick: tickMs })),
@@ -101,10 +117,30 @@ export const ROOM_SECTION = {
     KIND_PATTERN,
     'lane of each kind, an unnamed one goes to normal; given, it replaces the whole table',
   ),
+  permissions: leaf.wordMap(
+    DEFAULT_SETTINGS.permissions,
+    PERMITTED,
+    PERMISSION_PATTERN,
+    'least role of each action a viewer may take; one not named follows the defaults',
+  ),
   viewerKinds: leaf.texts(
     DEFAULT_SETTINGS.viewerKinds,
     "kinds a viewer may say; the others are the studio's",
-    { pattern: KIND_PATTERN, rule: 'a kind (a-z, then a-z 0-9 _ . -)' },
+    { pattern: KIND_PATTERN, rule: KIND_RULE },
+  ),
+  kindLimits: leaf.entries<FileKindLimit>(
+    [],
+    {
+      kind: leaf.textField(KIND_PATTERN, KIND_RULE),
+      perSecond: leaf.leafField(
+        leaf.number(1, [KIND_LIMIT_BOUNDS.perSecond.min, KIND_LIMIT_BOUNDS.perSecond.max], ''),
+      ),
+      burst: leaf.leafField(
+        leaf.whole(1, [KIND_LIMIT_BOUNDS.burst.min, KIND_LIMIT_BOUNDS.burst.max], ''),
+      ),
+    },
+    "one user's danmaku of a kind per second and at once, beside those of all kinds",
+    { most: 100 },
   ),
 } as const;
 
@@ -116,6 +152,8 @@ interface RoomParts {
   readonly audience: readonly FileAudienceRow[];
   readonly kinds: Readonly<Record<string, Lane>>;
   readonly viewerKinds: readonly string[];
+  readonly permissions: Permissions;
+  readonly kindLimits: readonly FileKindLimit[];
 }
 
 /** The section with the names and units of the code. */
@@ -128,6 +166,15 @@ export function toRoomSettings(section: RoomParts): RoomSettings {
     budgetPerSecond: row.budgetPerSecond,
     tickMs: row.tick,
   }));
-  const { lanes, kinds, viewerKinds } = section;
-  return { ...(scalars as unknown as RoomSettings), lanes, audience, kinds, viewerKinds };
+  const { lanes, kinds, viewerKinds, permissions } = section;
+  const limits = section.kindLimits.map(({ kind, ...limit }) => [kind, limit] as const);
+  return {
+    ...(scalars as unknown as RoomSettings),
+    lanes,
+    audience,
+    kinds,
+    viewerKinds,
+    permissions,
+    kindLimits: Object.fromEntries(limits),
+  };
 }

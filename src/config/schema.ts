@@ -6,6 +6,7 @@ import { TOKEN_SECRET_BYTES_MIN } from '../tokens.js';
 import type { TokenKey } from '../tokens.js';
 import * as leaf from './leaves.js';
 import type { Leaf } from './leaves.js';
+import { CALLBACK_SECTION, WORDS_SECTION } from './callback-section.js';
 import { ROOM_SECTION } from './room-section.js';
 
 const RESTART = { restart: true } as const;
@@ -103,6 +104,8 @@ export const TABLE = {
     lease: leaf.duration('3s', ['500ms', '1m'], 'a lost owner is replaced after this', RESTART),
     parkAfter: leaf.duration('10m', ['1s', '7d'], 'a room unused for this leaves memory', RESTART),
   },
+  callbacks: CALLBACK_SECTION,
+  words: WORDS_SECTION,
   data: {
     folder: leaf.text(
       './data',

@@ -69,7 +69,8 @@ export async function* readJsonLines(
   if (rest.trim() !== '') yield parseLine(rest, number + 1, startMs);
 }
 
-function parseLine(line: string, number: number, startMs: number): Recorded {
+/** The publication of one line; throws as `readJsonLines`. */
+export function parseLine(line: string, number: number, startMs: number): Recorded {
   if (line.length > JSON_LINE_CHARACTERS_MAX) throw tooLong(number);
   let value: unknown;
   try {

@@ -73,7 +73,7 @@ export interface Store {
   commit(room: RoomId, fence: Fence, changes: RoomChanges): Promise<void>;
   /** Up to `limit` entries from `from` on, oldest first, stopping before `bytes` is passed. */
   readLog(room: RoomId, from: number, limit: number, bytes: number): Promise<LogEntry[]>;
-  /** Room ids after `after` in order of their code units. */
+  /** Room ids after `after` in order of their code units; further logs of rooms (`shelfOf`) are none. */
   listRooms(after: string, limit: number): Promise<RoomId[]>;
   /** A key still remembered for the room. */
   findKey(room: RoomId, key: string, now: number): Promise<RepliedKey | undefined>;

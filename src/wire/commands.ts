@@ -4,6 +4,7 @@
  */
 import { DATA_BYTES_MAX, DATA_DEPTH_MAX } from '../limits.js';
 import {
+  AckSchema,
   DanmakuBodySchema,
   JoinSchema,
   LeaveSchema,
@@ -27,6 +28,7 @@ const validators: Readonly<Record<string, ValidateFunction>> = {
   join: compileSchema(JoinSchema),
   leave: compileSchema(LeaveSchema),
   send: compileSchema(SendSchema),
+  ack: compileSchema(AckSchema),
   ping: compileSchema(PingSchema),
 };
 const validateBody = compileSchema(DanmakuBodySchema);
@@ -41,7 +43,8 @@ export function decodeCommand(line: string): Command | Broken {
   const type = value['type'];
   if (typeof type !== 'string') return refuse('type', 'required', idOf(value));
   const validate = Object.hasOwn(validators, type) ? validators[type] : undefined;
-  if (validate === undefined) return refuse('type', 'one of join, leave, send, ping', idOf(value));
+  if (validate === undefined)
+    return refuse('type', 'one of join, leave, send, ack, ping', idOf(value));
   if (!validate(value)) return refuseBySchema(validate, idOf(value));
   const flaw = type === 'send' ? contentFlaw(value as unknown as DanmakuBody) : undefined;
   if (flaw !== undefined) return { ...flaw, ...withId(idOf(value)) };

@@ -5,7 +5,9 @@
  *   0 version u8 · 1 kind u8 · 2 admission u16 · 4 count u32 · 8 epoch f64 · 16 tick f64
  *  24 offset f64 · 32 online u32 · 36 shed u32 · 40 jsonBytes u32 · 44 first u32
  *  48 ends u32 × count · JSON line (little endian; `first` and `ends` are byte places in the JSON)
+ *     · target JSON up to the end, in the kinds that are meant for some only
  */
+import { LEVEL_FULL } from '../admission-level.js';
 import { BarrageError } from '../errors.js';
 import type { RoomId } from '../ids.js';
 import type { FrameClass } from '../words.js';
@@ -15,9 +17,11 @@ const HEADER_BYTES = 48;
 const KIND_KEEP = 1;
 const KIND_DROP = 2;
 const KIND_NOTE = 3;
+const KIND_KEEP_TO = 4;
+const KIND_DROP_TO = 5;
 
-/** Admission level that lets everything through, in thousandths of ordinary danmaku. */
-export const ADMIT_ALL = 1000;
+/** Admission level (src/admission-level.ts) that lets everything through. */
+export const ADMIT_ALL = LEVEL_FULL;
 
 export interface FrameHead {
   readonly room: RoomId;
@@ -30,12 +34,20 @@ export interface FrameHead {
   readonly online: number;
   /** Danmaku sampled out or shed since the last frame. */
   readonly shed: number;
-  /** Share of ordinary danmaku the room wants, thousandths. */
+  /** Which danmaku the room wants from the edges: lane × 4096 + users (src/admission-level.ts). */
   readonly admission: number;
+  /**
+   * On keepable frames that follow publications meant for some: the first of those offsets. Whoever
+   * has not got one of them was not meant.
+   */
+  readonly from?: number;
+  /** Whom all of it is meant for (src/target.ts, as JSON text); absent: everyone. */
+  readonly target?: string;
 }
 
-export interface FrameEnvelope extends Omit<FrameHead, 'room'> {
+export interface FrameEnvelope extends Omit<FrameHead, 'room' | 'from' | 'target'> {
   readonly kind: 'frame';
+  readonly target: string | undefined;
   readonly count: number;
   /** The JSON line as it goes to the socket, without a line break. */
   readonly json: Buffer;
@@ -56,7 +68,7 @@ export type Envelope = FrameEnvelope | NoteEnvelope;
  * The JSON line is `{"type":"frame",…,"publications":[…],"shed":n}`.
  */
 export function encodeFrame(head: FrameHead, publications: readonly string[]): Buffer {
-  const offset = head.class === 'keep' ? `"offset":${head.offset},` : '';
+  const offset = head.class === 'keep' ? offsetFields(head) : '';
   const open =
     `{"type":"frame","room":"${head.room}","class":"${head.class}","epoch":${head.epoch},` +
     `"tick":${head.tick},${offset}"online":${head.online},"publications":[`;
@@ -64,9 +76,10 @@ export function encodeFrame(head: FrameHead, publications: readonly string[]): B
   const bytes = publicationBytes(publications);
   const jsonBytes = open.length + bytes + close.length;
   const start = HEADER_BYTES + publications.length * 4;
-  const out = Buffer.allocUnsafe(start + jsonBytes);
+  const targetBytes = head.target === undefined ? 0 : Buffer.byteLength(head.target);
+  const out = Buffer.allocUnsafe(start + jsonBytes + targetBytes);
   out.writeUInt8(VERSION, 0);
-  out.writeUInt8(head.class === 'keep' ? KIND_KEEP : KIND_DROP, 1);
+  out.writeUInt8(kindOf(head), 1);
   out.writeUInt16LE(head.admission, 2);
   out.writeUInt32LE(publications.length, 4);
   out.writeDoubleLE(head.epoch, 8);
@@ -77,7 +90,18 @@ export function encodeFrame(head: FrameHead, publications: readonly string[]): B
   out.writeUInt32LE(jsonBytes, 40);
   out.writeUInt32LE(open.length, 44);
   writeBody(out, start, open, publications, close);
+  if (head.target !== undefined) out.write(head.target, start + jsonBytes, 'utf8');
   return out;
+}
+
+function offsetFields({ offset, from }: FrameHead): string {
+  const skipped = from === undefined || from === offset ? '' : `"from":${from},`;
+  return `"offset":${offset},${skipped}`;
+}
+
+function kindOf(head: FrameHead): number {
+  if (head.target === undefined) return head.class === 'keep' ? KIND_KEEP : KIND_DROP;
+  return head.class === 'keep' ? KIND_KEEP_TO : KIND_DROP_TO;
 }
 
 function publicationBytes(publications: readonly string[]): number {
@@ -122,13 +146,17 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   const count = view.readUInt32LE(4);
   const jsonBytes = view.readUInt32LE(40);
   const start = HEADER_BYTES + count * 4;
-  if (start + jsonBytes !== view.length) throw broken('length');
-  const json = view.subarray(start);
+  const end = start + jsonBytes;
+  const isTargeted = kind === KIND_KEEP_TO || kind === KIND_DROP_TO;
+  // A target that is missing must not turn into everyone.
+  if (isTargeted ? end >= view.length : end !== view.length) throw broken('length');
+  const json = view.subarray(start, end);
   const epoch = view.readDoubleLE(8);
   if (kind === KIND_NOTE) return { kind: 'note', epoch, json };
-  if (kind !== KIND_KEEP && kind !== KIND_DROP) throw broken('kind');
+  if (kind !== KIND_KEEP && kind !== KIND_DROP && !isTargeted) throw broken('kind');
   checkRanges(view, count, jsonBytes);
-  return new DecodedFrame(view, kind === KIND_KEEP ? 'keep' : 'drop', epoch, count, json);
+  const target = isTargeted ? view.toString('utf8', end) : undefined;
+  return new DecodedFrame(view, epoch, json, target);
 }
 
 /** The publications' byte ranges must follow one another inside the JSON. */
@@ -155,23 +183,23 @@ class DecodedFrame implements FrameEnvelope {
   readonly admission: number;
   readonly #view: Buffer;
 
+  readonly count: number;
+  readonly class: FrameClass;
+
   constructor(
     view: Buffer,
-    readonly frameClass: FrameClass,
     readonly epoch: number,
-    readonly count: number,
     readonly json: Buffer,
+    readonly target: string | undefined,
   ) {
     this.#view = view;
+    this.class = view[1] === KIND_KEEP || view[1] === KIND_KEEP_TO ? 'keep' : 'drop';
+    this.count = view.readUInt32LE(4);
     this.admission = view.readUInt16LE(2);
     this.tick = view.readDoubleLE(16);
     this.offset = view.readDoubleLE(24);
     this.online = view.readUInt32LE(32);
     this.shed = view.readUInt32LE(36);
-  }
-
-  get class(): FrameClass {
-    return this.frameClass;
   }
 
   publication(index: number): Buffer {

@@ -42,6 +42,7 @@ const VerdictBatchSchema = Type.Object({
       verdict: Type.String(),
       id: Type.Optional(Type.String()),
       retryAfterMs: Type.Optional(Type.Integer()),
+      reason: Type.Optional(Type.String()),
     }),
   ),
 });
@@ -54,6 +55,8 @@ export interface VerdictItem {
   /** Id of the publication that carries the danmaku. */
   readonly id?: string;
   readonly retryAfterMs?: number;
+  /** For the sender, from who refused it. */
+  readonly reason?: string;
 }
 export interface VerdictBatch {
   readonly items: readonly VerdictItem[];
@@ -92,6 +95,17 @@ export type EdgeAnswer<T> =
   | ({ readonly ok: true } & T)
   | { readonly ok: false; readonly code: 'unknown_room' | 'unavailable'; readonly message: string };
 
+/**
+ * Something about the room that who joins is shown under `name` in the `joined` line: one JSON text,
+ * or, with keys, an object of them.
+ */
+export type Fact = readonly [name: string, key: string | null, json: string];
+/** A fact that changed; `json` null: it is gone. Without key the whole name is meant. */
+export type FactChange = readonly [name: string, key: string | null, json: string | null];
+
+/** Tags a studio gave a user in one room. */
+export type UserTags = readonly [user: UserId, tags: readonly string[]];
+
 /** A room as an edge mirrors it: taken once when the edge's first viewer arrives. */
 export interface RoomSnapshot {
   readonly room: RoomId;
@@ -106,8 +120,14 @@ export interface RoomSnapshot {
   readonly rules: EdgeRules;
   /** Users who may not be in the room, with the end in unix milliseconds (0: for good). */
   readonly banned: readonly (readonly [user: UserId, until: number])[];
+  /** Users the admission level does not hold back, as `banned`; absent means none. */
+  readonly allowed?: readonly (readonly [user: UserId, until: number])[];
   /** Newest publications of both classes, oldest first, as JSON texts; offset 0 on droppable ones. */
   readonly recent: readonly (readonly [offset: number, json: string])[];
+  /** Users' tags in this room beside those of their tokens; absent means none. */
+  readonly tags?: readonly UserTags[];
+  /** Absent means none. */
+  readonly facts?: readonly Fact[];
 }
 
 /** Keepable publications from the log, contiguous from the offset asked for. */
@@ -124,11 +144,43 @@ export type RoomNote =
   | { readonly note: 'status'; readonly status: RoomStatus }
   | { readonly note: 'ban'; readonly user: UserId; readonly until: number }
   | { readonly note: 'unban'; readonly user: UserId }
+  | { readonly note: 'allow'; readonly user: UserId; readonly until: number }
+  | { readonly note: 'disallow'; readonly user: UserId }
   | { readonly note: 'kick'; readonly user: UserId; readonly reason: string }
   /** `json` replaces the text of a keepable publication; a droppable one is dropped from recent. */
   | { readonly note: 'recall'; readonly id: string; readonly offset: number; readonly json: string }
+  /** No tags: the user's are taken away. */
+  | { readonly note: 'tags'; readonly user: UserId; readonly tags: readonly string[] }
+  | { readonly note: 'facts'; readonly changes: readonly FactChange[] }
   /** A new owner took the room: mirrors are refreshed by a new snapshot. */
   | { readonly note: 'owner' };
+
+/** What one edge did with a publication that was meant for some, since it came; absolute numbers. */
+export interface DeliveryCount {
+  /** Viewers it was handed to. */
+  readonly delivered: number;
+  readonly acked: number;
+  readonly resent: number;
+  /** Viewers that never acknowledged it in its time. */
+  readonly givenUp: number;
+}
+export interface DeliveryReport {
+  readonly edge: string;
+  /** `room` is '' for publications to users wherever they are. */
+  readonly items: readonly (readonly [room: string, id: string, counts: DeliveryCount])[];
+}
+/** An edge tells changed numbers this often, and at most so many at a time. */
+export const DELIVERY_EVERY_MS = 500;
+export const DELIVERY_ITEMS_MAX = 500;
+
+/** To all edges, on `everyoneSubject`: a publication for users in whatever room they are. */
+export interface EveryoneNote {
+  readonly id: string;
+  readonly users: readonly UserId[];
+  readonly validMs?: number;
+  /** The publication's JSON text. */
+  readonly json: string;
+}
 
 export function encodeJson(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value));

@@ -2,6 +2,7 @@
  * Owns the lines an edge itself writes to viewers: everything but frames, which the room encodes.
  * Each function returns one JSON object without a line break.
  */
+import type { CloseCode } from '../close-codes.js';
 import type { RoomId } from '../ids.js';
 import type { Verdict } from '../verdict.js';
 import type { Position } from '../words.js';
@@ -43,6 +44,8 @@ export interface VerdictLine {
   /** Id of the publication that carries the danmaku, when one does. */
   readonly publication?: string;
   readonly retryAfterMs?: number;
+  /** Of the studio that refused it. */
+  readonly reason?: string;
   readonly field?: string;
   readonly rule?: string;
 }
@@ -51,10 +54,17 @@ export function welcomeLine(line: WelcomeLine): string {
   return JSON.stringify({ type: 'welcome', ...line });
 }
 
-/** `publications` are JSON texts of publications, spliced in as they are. */
-export function joinedLine(line: JoinedLine, publications: readonly (string | Buffer)[]): string {
-  const head = JSON.stringify({ type: 'joined', ...line, attributes: {}, cdn: null });
-  return `${head.slice(0, -1)},"publications":[${publications.join(',')}]}`;
+/**
+ * `publications` are JSON texts of publications and `facts` members of a JSON object, both spliced
+ * in as they are.
+ */
+export function joinedLine(
+  line: JoinedLine,
+  publications: readonly (string | Buffer)[],
+  facts = '"attributes":{}',
+): string {
+  const head = JSON.stringify({ type: 'joined', ...line, cdn: null });
+  return `${head.slice(0, -1)},${facts},"publications":[${publications.join(',')}]}`;
 }
 
 export function verdictLine(line: VerdictLine): string {
@@ -75,12 +85,11 @@ export function pongLine(now: number): string {
 
 /** A last word; without `room` the connection ends, with it only the room is left. */
 export function byeLine(
-  code: number,
-  reason: string,
+  { code, reason, message }: CloseCode,
   retryAfterMs?: number,
   room?: string,
 ): string {
-  return JSON.stringify({ type: 'bye', room, code, reason, retryAfterMs });
+  return JSON.stringify({ type: 'bye', room, code, reason, message, retryAfterMs });
 }
 
 /** A long poll's or SSE stream's place: the same text on every edge for the same place. */

@@ -80,6 +80,7 @@ export const PublicationSchema = Type.Object({
   style: Type.Optional(StyleSchema),
   count: Type.Optional(Type.Integer()),
   data: Type.Optional(DataSchema),
+  ack: Type.Optional(Type.Boolean({ description: 'Its receivers acknowledge it by its id' })),
 });
 
 /** Commands of a viewer, one JSON object a line, told apart by `type`. */
@@ -105,6 +106,20 @@ export const SendSchema = Type.Object(
   },
   strict,
 );
+/** Ids a viewer acknowledges at once. */
+export const ACK_IDS_MAX = 100;
+/** Without `room`: of what came without a room. */
+export const AckSchema = Type.Object(
+  {
+    type: Type.Literal('ack'),
+    room: Type.Optional(RoomIdSchema),
+    ids: Type.Array(Type.String({ minLength: 1, maxLength: 128 }), {
+      minItems: 1,
+      maxItems: ACK_IDS_MAX,
+    }),
+  },
+  strict,
+);
 export const PingSchema = Type.Object({ type: Type.Literal('ping') }, strict);
 
 /** Body of `POST /v1/rooms/{room}/danmaku`. */
@@ -122,6 +137,7 @@ export const DanmakuBodySchema = Type.Object(
 export type JoinCommand = Static<typeof JoinSchema>;
 export type LeaveCommand = Static<typeof LeaveSchema>;
 export type SendCommand = Static<typeof SendSchema>;
+export type AckCommand = Static<typeof AckSchema>;
 export type PingCommand = Static<typeof PingSchema>;
 export type DanmakuBody = Static<typeof DanmakuBodySchema>;
-export type Command = JoinCommand | LeaveCommand | SendCommand | PingCommand;
+export type Command = JoinCommand | LeaveCommand | SendCommand | AckCommand | PingCommand;

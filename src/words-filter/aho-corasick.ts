@@ -10,6 +10,15 @@ const ROOT_SEARCHED_MAX = 32;
 const SCANNED_MAX = 6;
 const NONE = -1;
 
+/** The automaton's arrays: what another thread needs to have it whole. */
+export interface AutomatonParts {
+  readonly firstChild: Uint32Array;
+  readonly labels: Uint16Array;
+  readonly fails: Uint32Array;
+  readonly found: Int32Array;
+  readonly root: Uint32Array;
+}
+
 export class Automaton {
   readonly #firstChild: Uint32Array;
   readonly #labels: Uint16Array;
@@ -22,14 +31,29 @@ export class Automaton {
    * equal words the earlier in the list. Empty words are never found. Time and memory are linear in
    * the words' length, sorting apart.
    */
-  constructor(words: readonly string[], rankOf: (word: number) => number) {
-    const trie = buildTrie(words, rankOf);
+  constructor(words: readonly string[], rankOf: (word: number) => number, made?: AutomatonParts) {
+    const trie = made ?? buildTrie(words, rankOf);
     this.#firstChild = trie.firstChild;
     this.#labels = trie.labels;
     this.#found = trie.found;
-    this.#root = buildRoot(trie);
-    this.#fails = new Uint32Array(trie.labels.length);
-    this.#resolveFails(trie.parents, rankOf);
+    this.#root = 'root' in trie ? trie.root : buildRoot(trie);
+    this.#fails = 'fails' in trie ? trie.fails : new Uint32Array(trie.labels.length);
+    if ('parents' in trie) this.#resolveFails(trie.parents, rankOf);
+  }
+
+  /** The automaton whose parts these are, made at once. */
+  static of(parts: AutomatonParts): Automaton {
+    return new Automaton([], () => 0, parts);
+  }
+
+  get parts(): AutomatonParts {
+    return {
+      firstChild: this.#firstChild,
+      labels: this.#labels,
+      fails: this.#fails,
+      found: this.#found,
+      root: this.#root,
+    };
   }
 
   /** The state after reading `unit` in `state`; the first state is 0. */

@@ -30,27 +30,60 @@ export function parseWordList(file: Uint8Array, options: WordListOptions = {}): 
     const rule = `maxBytes ${WORD_LIST_BYTES_MAX}`;
     throw new BarrageError('too_large', `The word list must be: ${rule}`, { rule });
   }
-  const steps = { ...DEFAULT_STEPS, ...options.steps };
-  const normalizer = new Normalizer(steps);
-  const entries: WordEntry[] = [];
-  const forms: string[] = [];
-  const places = new Map<string, number>();
+  const building = new Building(options);
   let number = 0;
   for (const line of linesOf(file)) {
     number++;
     const entry = entryOf(line, number, options.action ?? 'block');
-    if (entry === undefined) continue;
-    const form = formOf(entry, number, normalizer);
-    const before = places.get(form);
-    if (before === undefined) {
-      if (entries.length === WORD_ENTRIES_MAX) {
-        throw flaw(number, `maxEntries ${WORD_ENTRIES_MAX}`, 'too_large');
-      }
-      places.set(form, entries.push(entry) - 1);
-      forms.push(form);
-    } else if (isStronger(entry.action, entries[before]!.action)) entries[before] = entry;
+    if (entry !== undefined) building.add(entry, (rule, code) => flaw(number, rule, code));
   }
-  return new WordFilter(entries, forms, steps);
+  return building.finish();
+}
+
+/** The filter of entries that come from elsewhere; errors name their place, from 0. */
+export function filterOf(entries: readonly WordEntry[], options: WordListOptions = {}): WordFilter {
+  const building = new Building(options);
+  entries.forEach((entry, place) => {
+    const field = `words.${place}.word`;
+    building.add(entry, (rule, code) => {
+      return new BarrageError(code ?? 'invalid', `"${field}" must be: ${rule}`, { field, rule });
+    });
+  });
+  return building.finish();
+}
+
+type Flaw = (rule: string, code?: 'too_large') => BarrageError;
+
+/** A filter in the making: words that are equal once normalised count once. */
+class Building {
+  readonly #steps: NormalizeSteps;
+  readonly #normalizer: Normalizer;
+  readonly #entries: WordEntry[] = [];
+  readonly #forms: string[] = [];
+  readonly #places = new Map<string, number>();
+
+  constructor({ steps }: WordListOptions) {
+    this.#steps = { ...DEFAULT_STEPS, ...steps };
+    this.#normalizer = new Normalizer(this.#steps);
+  }
+
+  add(entry: WordEntry, flawed: Flaw): void {
+    const form = formOf(entry, flawed, this.#normalizer);
+    const before = this.#places.get(form);
+    if (before === undefined) {
+      if (this.#entries.length === WORD_ENTRIES_MAX) {
+        throw flawed(`maxEntries ${WORD_ENTRIES_MAX}`, 'too_large');
+      }
+      this.#places.set(form, this.#entries.push(entry) - 1);
+      this.#forms.push(form);
+    } else if (isStronger(entry.action, this.#entries[before]!.action)) {
+      this.#entries[before] = entry;
+    }
+  }
+
+  finish(): WordFilter {
+    return new WordFilter(this.#entries, this.#forms, this.#steps);
+  }
 }
 
 function isStronger(one: WordAction, other: WordAction): boolean {
@@ -100,11 +133,11 @@ function actionOf(text: string, number: number): WordAction {
   throw flaw(number, `one of ${WORD_ACTIONS.join(', ')}, not ${printableStart(text, 20)}`);
 }
 
-function formOf({ word }: WordEntry, number: number, normalizer: Normalizer): string {
+function formOf({ word }: WordEntry, flawed: Flaw, normalizer: Normalizer): string {
   const { units, length } = normalizer.run(word);
-  if (length === 0) throw flaw(number, 'a word with more than separators');
+  if (length === 0) throw flawed('a word with more than separators');
   if (length > WORD_CHARACTERS_MAX) {
-    throw flaw(number, `maxLength ${WORD_CHARACTERS_MAX} once normalised`);
+    throw flawed(`maxLength ${WORD_CHARACTERS_MAX} once normalised`);
   }
   return String.fromCharCode(...units.subarray(0, length));
 }

@@ -1,7 +1,13 @@
 /** Tables of the edge's pure decisions: slow policy, catch-up, early refusals, the door, the quota. */
 import { describe, expect, it } from 'vitest';
 import { catchUp, type StreamView } from '../../edge/core/catch-up.js';
-import { admissionPlace, earlyRefusal, type KnownRoom } from '../../edge/core/early-refusal.js';
+import { earlyRefusal, type KnownRoom } from '../../edge/core/early-refusal.js';
+import {
+  admissionPlace,
+  LEVEL_FULL,
+  LEVEL_SPARES_LIKES,
+  USER_PLACES,
+} from '../../src/admission-level.js';
 import { slowStep } from '../../edge/core/slow-policy.js';
 import { chooseProtocol, doorRefusal, isOriginAllowed } from '../../edge/upgrade.js';
 import { UserConnections } from '../../edge/users.js';
@@ -75,7 +81,8 @@ describe('early refusals', () => {
     status: 'open',
     rules,
     bans: new Map(),
-    admission: 1000,
+    allowed: new Map(),
+    admission: LEVEL_FULL,
     ...more,
   });
   const said = { user: 'ann' as UserId, role: 'member', kind: 'danmaku', text: 'hello' } as const;
@@ -124,6 +131,28 @@ describe('early refusals', () => {
     { why: 'five characters of two units', say: { ...said, text: '😀😀aa' }, known: room() },
     { why: 'no admission', say: said, known: room({ admission: 0 }), verdict: 'sampled_out' },
     { why: 'no admission, a host', say: { ...said, role: 'host' }, known: room({ admission: 0 }) },
+    {
+      why: 'no admission, an allowed user',
+      say: said,
+      known: room({ admission: 0, allowed: new Map([[said.user, NOW + 1]]) }),
+    },
+    {
+      why: 'no admission, allowed until now',
+      say: said,
+      known: room({ admission: 0, allowed: new Map([[said.user, NOW]]) }),
+      verdict: 'sampled_out',
+    },
+    {
+      why: 'a like where the low lane is held back',
+      say: { ...said, kind: 'like' },
+      known: room({ admission: 3 * USER_PLACES }),
+      verdict: 'sampled_out',
+    },
+    {
+      why: 'a like where only the uplink is guarded',
+      say: { ...said, kind: 'like' },
+      known: room({ admission: (2 * USER_PLACES + 1) | LEVEL_SPARES_LIKES }),
+    },
   ] as const)('E-SAY-3 $why', ({ say, known, ...want }) => {
     const refusal = earlyRefusal(say, known, NOW);
     expect(refusal?.verdict).toBe('verdict' in want ? want.verdict : undefined);
@@ -132,8 +161,13 @@ describe('early refusals', () => {
 
   it('E-SAY-5 the admission level lets its share of users through, others in another hour', () => {
     const users = Array.from({ length: 20_000 }, (_, i) => `user-${i}`);
-    const let1 = users.filter((user) => admissionPlace(user, NOW) < 300);
-    const let2 = users.filter((user) => admissionPlace(user, NOW + 3_600_000) < 300);
+    const admission = 2 * USER_PLACES + Math.round(0.3 * USER_PLACES);
+    const passing = (now: number) =>
+      users.filter((user) => {
+        return !earlyRefusal({ ...said, user: user as UserId }, room({ admission }), now);
+      });
+    const let1 = passing(NOW);
+    const let2 = passing(NOW + 3_600_000);
     for (const share of [let1.length / 20_000, let2.length / 20_000]) {
       expect(share).toBeGreaterThan(0.28);
       expect(share).toBeLessThan(0.32);

@@ -76,6 +76,34 @@ describe('who goes', () => {
   );
 });
 
+describe('a room that says who goes', () => {
+  const full = (shed: 'oldest' | 'newest') => {
+    const table = new Table(room({ lanes: lanesWith({ normal: { depth: 5, shed } }) }));
+    for (let i = 0; i < 12; i++) table.offer(offered('normal', `${i}`, { ref: i }));
+    return table;
+  };
+
+  it('R-LANE-5 the oldest, whatever the order the bag is in', () => {
+    const table = full('oldest');
+    expect(table.settled.map(({ ref }) => ref)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(textsOf(table.tick(T0).drop)).toEqual(['7', '8', '9', '10', '11']);
+  });
+
+  it('R-LANE-5 the newcomer', () => {
+    const table = full('newest');
+    expect(table.settled.map(({ ref }) => ref)).toEqual([5, 6, 7, 8, 9, 10, 11]);
+    expect(table.ended('shed')).toBe(7);
+  });
+
+  it('R-LANE-5 changed while it runs', () => {
+    const table = full('newest');
+    const lanes = lanesWith({ normal: { depth: 5, shed: 'oldest' } });
+    applySettings(table.state, { ...table.state.settings, lanes }, T0);
+    table.offer(offered('normal', 'next', { ref: 'next' }));
+    expect(table.settled.at(-1)).toEqual({ ref: 0, verdict: 'shed' });
+  });
+});
+
 describe('merging', () => {
   it.each([
     ['width', 'ＡＢＣ１２３', 'abc123'],

@@ -1,7 +1,7 @@
 /** The accounting of a room's log, the recent window and the split of frames. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { splitTexts } from '../../room/frames.js';
+import { splitTexts } from '../../room/frame-runs.js';
 import {
   appendToBook,
   chunksFrom,

@@ -1,6 +1,6 @@
 /** The list of a room's sanctions: its bound and its pages. */
 import { describe, expect, it } from 'vitest';
-import type { Sanction, SanctionKind } from '../../room/calls.js';
+import type { Sanction, SanctionKind } from '../../room/calls/calls.js';
 import { openRoom } from '../../room/core/state.js';
 import type { Room } from '../../room/room.js';
 import { Sanctions } from '../../room/sanctions.js';

@@ -140,7 +140,7 @@ describe('what', () => {
     const levels = [undefined, 0, 25, 50, 100, 1000];
     const weights = levels.map((level) => {
       const speaker = { id: user('u'), ...(level !== undefined && { level }) };
-      return weightOf(newEntry(said('u', 'x', { user: speaker }), T0));
+      return weightOf(newEntry(said('u', 'x', { user: speaker }), room().settings, T0));
     });
     expect(weights).toEqual([1, 1, 1.25, 1.5, 2, 2]);
     let high = 0;

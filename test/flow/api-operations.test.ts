@@ -140,7 +140,7 @@ describe('documents', () => {
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
     expect(described.sort()).toEqual(ours.sort());
-    expect(described).toHaveLength(28);
+    expect(described.length).toBeGreaterThan(80);
     for (const [path, operations] of Object.entries<any>(body.paths)) {
       for (const [method, operation] of Object.entries<any>(operations)) {
         checkOperation(`${method} ${path}`, operation, path, method);
@@ -333,7 +333,8 @@ function checkOperation(name: string, operation: any, path: string, method: stri
   expect(inPath.map((each: any) => each.name)).toEqual(named);
   for (const each of inPath)
     expect([name, each.schema.pattern]).toEqual([name, expect.any(String)]);
-  const takesBody = ['post', 'put', 'patch'].includes(method);
+  const isOrder = /\/(publish|end|pins\/\{id\})$/.test(path);
+  const takesBody = ['post', 'put', 'patch'].includes(method) && !isOrder;
   expect([name, requestBody !== undefined]).toEqual([name, takesBody]);
   const open = JSON.stringify(operation.security) === '[]';
   expect([name, open]).toEqual([name, !path.startsWith('/v1/')]);

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { acksOf } from '../../src/cli/acks.js';
 import { newPlace, readableLines } from '../../src/cli/tail-lines.js';
 import { printable, printableStart } from '../../src/formats/printable.js';
 import { runToEnd, startProgram } from '../kit/program-run.js';
@@ -87,6 +88,38 @@ describe('printing', () => {
     );
   });
 
+  it('R-ACK-1 W-4 what wants an answer is answered, shown once, and nothing of others is a gap', () => {
+    const place = newPlace();
+    readableLines(
+      { type: 'joined', room: 'r', epoch: 1, offset: 4, online: 1, recovered: false },
+      place,
+    );
+    const mine = {
+      id: 'p8',
+      kind: 'notice',
+      lane: 'high',
+      offset: 8,
+      at: 0,
+      text: 'mine',
+      ack: true,
+    };
+    const frame = { type: 'frame', room: 'r', class: 'keep', epoch: 1, offset: 8, from: 5 };
+    const first = { ...frame, publications: [mine] };
+    const again = { type: 'frame', room: 'r', class: 'drop', resent: true, publications: [mine] };
+    expect(readableLines(first, place)).toEqual(['00:00:00 notice   #8 mine']);
+    expect(readableLines(again, place)).toEqual([]);
+    expect(place).toMatchObject({ position: { epoch: 1, offset: 8 }, missed: 0 });
+    const hole = { ...frame, offset: 20, from: 12, publications: [] };
+    expect(readableLines(hole, place)).toEqual(['-- gap: #9-11 missed']);
+    for (const line of [first, again]) {
+      expect(acksOf(line)).toEqual([{ type: 'ack', room: 'r', ids: ['p8'] }]);
+    }
+    const many = Array.from({ length: 150 }, (_, i) => ({ id: `${i}`, ack: true }));
+    const sizes = acksOf({ type: 'frame', publications: many }).map(({ ids }) => ids as string[]);
+    expect(sizes.map(({ length }) => length)).toEqual([100, 50]);
+    expect(acksOf({ type: 'frame', publications: [null, { id: 'x' }, { ack: true }] })).toEqual([]);
+  });
+
   it('O-5 gaps, repeats and older owners are told from the place', () => {
     const place = newPlace();
     const read = (line: Line) => readableLines(line as Line & { type: string }, place);
@@ -95,7 +128,7 @@ describe('printing', () => {
     expect(read(keep(4, ['four', 'five', 'six']))).toEqual(['03:04:05 notice   #6 six']);
     expect(read(keep(9, ['nine']))).toEqual(['-- gap: #7-8 missed', '03:04:05 notice   #9 nine']);
     expect(read(keep(10, ['ten'], { epoch: 0 }))).toEqual(['-- a frame of an older owner ignored']);
-    expect(place).toEqual({ position: { epoch: 1, offset: 9 }, shed: 0, missed: 2 });
+    expect(place).toMatchObject({ position: { epoch: 1, offset: 9 }, shed: 0, missed: 2 });
     const window = {
       offset: 20,
       publications: [{ offset: 20, at: AT, kind: 'notice', text: 'z' }],

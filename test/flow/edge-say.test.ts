@@ -8,6 +8,7 @@ import type { EdgeId, RoomId, UserId } from '../../src/ids.js';
 import { UPLINK_PENDING_MAX } from '../../src/limits.js';
 import { Meter } from '../../src/telemetry/meter.js';
 import { VERDICTS } from '../../src/verdict.js';
+import { ADMIT_ALL } from '../../src/wire/envelope.js';
 import { startEdgeKit, tokenFor, until, type EdgeKit } from '../kit/edge.js';
 import { jsonOf } from '../kit/http-viewer.js';
 import { ScriptedOwner } from '../kit/scripted-room.js';
@@ -121,7 +122,7 @@ it('E-SAY-5 the admission level of the frames samples ordinary danmaku by user a
   await viewer.line('frame');
   expect(await say(viewer, 2)).toBe('sampled_out');
   expect(await say(host, 2)).toBe('published');
-  kit.lobby.admission = 1000;
+  kit.lobby.admission = ADMIT_ALL;
   kit.lobby.drop(['all again']);
   await viewer.until(() => viewer.lines.filter(({ type }) => type === 'frame').length === 2);
   expect(await say(viewer, 3)).toBe('published');

@@ -187,7 +187,10 @@ describe('calls of edges', () => {
       status: 'open',
       offset: 1,
       online: 3,
-      rules: edgeRules(DEFAULT_SETTINGS),
+      rules: {
+        ...edgeRules(DEFAULT_SETTINGS),
+        viewerKinds: expect.arrayContaining(DEFAULT_SETTINGS.viewerKinds.slice()),
+      },
       banned: [['b', 0]],
       tick: service.ear.frames.at(-1)!.tick,
     });

@@ -160,7 +160,7 @@ describe('status', () => {
     for (const call of [
       () => calls.publish(ROOM, notice('late')),
       () => calls.change(ROOM, { title: 'x' }),
-      () => calls.kick(ROOM, user('u'), 'x'),
+      () => calls.kick(ROOM, user('u'), { reason: 'x' }),
     ]) {
       await expect(service.run<unknown>(call())).rejects.toMatchObject({ code: 'closed' });
     }
@@ -246,11 +246,13 @@ describe('sanctions', () => {
 
   it('A-6 a kick is told to the edges, but never of an allowed user', async () => {
     const service = await startService();
-    await service.run(service.calls.kick(ROOM, user('k'), 'rude'));
+    await service.run(service.calls.kick(ROOM, user('k'), { reason: 'rude' }));
     await service.until(() => service.ear.notes.length === 1);
     expect(service.ear.notes).toEqual([{ note: 'kick', user: 'k', reason: 'rude' }]);
     await service.run(service.calls.impose(ROOM, 'allowed', { user: user('k'), until: 0 }));
-    await expect(service.run(service.calls.kick(ROOM, user('k'), 'rude'))).rejects.toMatchObject({
+    await expect(
+      service.run(service.calls.kick(ROOM, user('k'), { reason: 'rude' })),
+    ).rejects.toMatchObject({
       code: 'conflict',
     });
     await stopAll(service);

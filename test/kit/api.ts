@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RoomCalls } from '../../room/calls.js';
+import type { RoomCalls } from '../../room/calls/calls.js';
 import { startApi, type ApiKey, type ApiOptions, type RunningApi } from '../../room/api/main.js';
 import { SystemClock } from '../../src/adapters/system-clock.js';
 import { silentLog, type Log, type LogFields } from '../../src/ports/log.js';

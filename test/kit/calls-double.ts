@@ -10,6 +10,7 @@ import type {
   Draft,
   Fated,
   HistoryPage,
+  Kick,
   LimitsChange,
   LimitsView,
   RepeatKey,
@@ -20,7 +21,15 @@ import type {
   RoomView,
   Sanction,
   SanctionKind,
-} from '../../room/calls.js';
+} from '../../room/calls/calls.js';
+import type { AttributeCalls } from '../../room/calls/attributes.js';
+import type { PollCalls } from '../../room/calls/polls.js';
+import type { QueueCalls } from '../../room/calls/queues.js';
+import type { OrderCalls } from '../../room/calls/orders.js';
+import type { ScreenCalls } from '../../room/calls/screen.js';
+import type { ScopeCalls } from '../../room/calls/scopes.js';
+import type { RecordCalls } from '../../room/calls/records.js';
+import type { MemberView, PresenceCalls } from '../../room/calls/presence.js';
 import { differences, mergeSettings, patchSettings } from '../../room/limits.js';
 import type { SettingsChange } from '../../room/limits.js';
 
@@ -45,6 +54,39 @@ export class CallsDouble implements RoomCalls {
   before: (call: string) => Promise<void> = async () => undefined;
   /** The next publish of this kind ends with the verdict. */
   readonly verdicts = new Map<string, Pick<Fated, 'verdict' | 'retryAfterMs'>>();
+
+  /** Users present in every room. */
+  readonly present = new Map<UserId, MemberView>();
+  readonly presence: PresenceCalls = {
+    members: async (room, after, limit) => {
+      await this.before('members');
+      this.#room(room);
+      const all = [...this.present.values()].filter(({ user }) => user > after);
+      const members = all.slice(0, limit);
+      const last = members.at(-1)?.user;
+      const page = { members, users: this.present.size };
+      return all.length > limit && last !== undefined ? { ...page, next: last } : page;
+    },
+    member: async (room, user) => {
+      await this.before('member');
+      this.#room(room);
+      const member = this.present.get(user);
+      return member === undefined
+        ? { present: false, user, connections: 0 }
+        : { present: true, ...member };
+    },
+  };
+
+  /** What these do is proven over real rooms. */
+  readonly orders = notServed<OrderCalls>();
+  readonly scopes = notServed<ScopeCalls>();
+  readonly records = notServed<RecordCalls>();
+  readonly attributes = notServed<AttributeCalls>();
+  readonly queues = notServed<QueueCalls>();
+  readonly polls = notServed<PollCalls>();
+  readonly words = notServed<ScreenCalls['words']>();
+  readonly reviews = notServed<ScreenCalls['reviews']>();
+  readonly callbacks = notServed<ScreenCalls['callbacks']>();
 
   async create(spec: RoomSpec): Promise<RoomView> {
     await this.before('create');
@@ -153,7 +195,7 @@ export class CallsDouble implements RoomCalls {
     return all.length > limit && last !== undefined ? { items, next: last as string } : { items };
   }
 
-  async kick(room: RoomId, user: UserId, reason: string): Promise<void> {
+  async kick(room: RoomId, user: UserId, { reason }: Kick): Promise<void> {
     await this.before('kick');
     this.#open(room);
     this.kicks.push({ room, user, reason });
@@ -182,7 +224,8 @@ export class CallsDouble implements RoomCalls {
     const counts = { received: published, likes: 0, verdicts: { published } };
     return {
       ...{ room, online: 0, epoch: 1, offset: log.length, tick: 1 },
-      ...{ queued, ...counts, admission: 1 },
+      ...{ queued, ...counts, admission: 1, presence: 'list', connections: 0 },
+      ...{ users: this.present.size, uniqueUsers: this.present.size, uniqueSince: 1 },
     };
   }
 
@@ -197,4 +240,9 @@ export class CallsDouble implements RoomCalls {
     if (found.status === 'closed') throw new BarrageError('closed', `room ${room} is closed`);
     return found;
   }
+}
+
+function notServed<T extends object>(): T {
+  const refuse = () => Promise.reject(new BarrageError('unavailable', 'not served in memory'));
+  return new Proxy({} as T, { get: () => refuse });
 }

@@ -38,6 +38,7 @@ import {
 import type { EdgeId } from '../../src/ids.js';
 import type { FrameClass, Publication } from '../../src/words.js';
 import { startRooms, type RoomOptions, type RunningRooms } from '../../room/main.js';
+import type { Outside } from '../../room/powers/outside.js';
 import { ManualClock } from './manual-clock.js';
 
 export const ROOM = 'lobby' as RoomId;
@@ -157,6 +158,8 @@ export interface ServiceSetup {
   /** Bus answers in the place of the real one's for a subject. */
   readonly busAnswer?: (subject: string) => BusAnswer | undefined;
   readonly options?: Partial<RoomOptions>;
+  /** The studio's back end and word lists, when there are any. */
+  readonly outside?: Outside;
 }
 
 /** A service with one room, `ROOM`, and an ear and an edge on its bus. */
@@ -171,6 +174,8 @@ export async function startService(setup: ServiceSetup = {}) {
   });
   const meter = new Meter();
   const publish = bus.publish.bind(bus);
+  const outside = setup.outside === undefined ? {} : { outside: setup.outside };
+  const shared = { random: seededRandom(7), ...outside };
   const roomBus = setup.busAnswer === undefined ? bus : answering(bus, setup.busAnswer);
   const rooms = await startRooms(
     {
@@ -181,7 +186,7 @@ export async function startService(setup: ServiceSetup = {}) {
       parkAfterMs: 60_000,
       ...setup.options,
     },
-    { bus: roomBus, store: store.store, clock, random: seededRandom(7), log: silentLog, meter },
+    { ...shared, bus: roomBus, store: store.store, clock, log: silentLog, meter },
   );
   let seq = 0;
   return {
@@ -230,10 +235,11 @@ export async function startService(setup: ServiceSetup = {}) {
 export async function restart(
   service: RoomService,
   options: Partial<RoomOptions> = {},
+  setup: ServiceSetup = {},
 ): Promise<RoomService> {
   await run(service.clock, service.rooms.stop());
   const { clock, store } = service;
-  return startService({ clock, store, options: { ensure: [], ...options } });
+  return startService({ clock, store, ...setup, options: { ensure: [], ...options } });
 }
 
 /** A successor that took over without the first having a word: as after `kill -9`. */

@@ -1,22 +1,32 @@
 /**
- * A seeded world around one room: crowds, studios, sanctions, settings and audiences that change, late
- * and early ticks, logs that fail. After each event everything that must hold is checked.
+ * A seeded world around one room: crowds behind edges that apply its level, studios with gifts and enter
+ * notices, sanctions, settings and audiences that change, late and early ticks, logs that fail. After
+ * each event everything that must hold is checked.
  */
+import { admissionRank, passesLevel } from '../../src/admission-level.js';
 import type { UserId } from '../../src/ids.js';
 import { seededRandom, type Random } from '../../src/random.js';
-import { DEFAULT_SETTINGS, type RoomSettings } from '../../src/room-settings.js';
+import {
+  DEFAULT_SETTINGS,
+  laneOfKind,
+  SHED_ORDERS,
+  type RoomSettings,
+} from '../../src/room-settings.js';
 import { classOf, LANES, type Role } from '../../src/words.js';
 import { admit, offer } from '../../room/core/admit.js';
 import { paceOf } from '../../room/core/audience.js';
 import * as commands from '../../room/core/commands.js';
 import { checkInvariants } from '../../room/core/invariants.js';
+import { reportsReadyAt } from '../../room/core/reports.js';
 import { queuedOf, takeSettled, type RoomState } from '../../room/core/state.js';
 import { dueAt, settleKept, tick } from '../../room/core/tick.js';
 import type { Planned, TickPlan } from '../../room/core/types.js';
 import { T0, lanesWith, room, user } from '../kit/room-core.js';
+import { Fairness, Shares } from './room-checks.js';
 
 const USERS = 300;
-const WORDS = ['哈哈哈', '666', 'gg', 'GG ', 'ｇｇ', 'first', '来了来了', '??', 'nice'];
+const WORDS = ['哈哈哈', '666', 'gg', 'GG ', 'ｇｇ', 'first', '来了来了', '??', 'nice', '👍🏽'];
+const GIFTS = ['rose', 'boat', 'heart'];
 
 export class World {
   readonly state: RoomState;
@@ -29,10 +39,19 @@ export class World {
   readonly #sent: { at: number; others: number }[] = [];
   readonly #ids = new Set<string>();
   #likesTold = 0;
+  /** Danmaku and offers that stand in reports: likes, enter notices, storms, equals of told texts. */
+  #reported = 0;
+  /** What the edges hold back by themselves, and the level they go by: a tick old. */
+  sampledAtEdge = 0;
+  #told: number;
+  #level: number;
+  combosEnded = 0;
+  readonly #shares = new Shares();
 
   constructor(seed: number) {
     this.#random = seededRandom(seed);
     this.state = room(settingsOf(this.#random));
+    this.#told = this.#level = this.state.admission;
   }
 
   step(): void {
@@ -51,13 +70,15 @@ export class World {
     }
     must(this.#open.size === 0, `${this.#open.size} never ended`);
     must(this.#likesTold === this.state.likes, 'likes told and counted differ');
+    must(this.#reported === this.state.verdicts.counted, 'counted and reported differ');
   }
 
   #isOwing(): boolean {
-    return this.#open.size > 0 || this.state.likeReport.untold > 0 || this.#logging.length > 0;
+    return this.#open.size > 0 || reportsReadyAt(this.state) < Infinity || this.#logging.length > 0;
   }
 
   #act(draw: number): void {
+    if (draw < 0.001) return this.#steady();
     if (draw < 0.55) return this.#speak();
     if (draw < 0.63) return this.#crowd();
     if (draw < 0.7) return this.#offer();
@@ -68,12 +89,27 @@ export class World {
     if (draw < 0.98) return commands.setOnline(this.state, this.#random.below(30_000), this.#now);
     if (draw < 0.985) this.#now += this.#random.below(3000);
     else if (draw < 0.99) commands.sweep(this.state, this.#now);
-    else if (draw < 0.995) commands.applySettings(this.state, settingsOf(this.#random), this.#now);
-    else
+    else if (draw < 0.995) {
+      commands.applySettings(this.state, settingsOf(this.#random), this.#now);
+      this.#shares.reset();
+    } else
       commands.setStatus(
         this.state,
         pick(this.#random, ['open', 'open', 'open', 'frozen', 'closed']),
       );
+  }
+
+  /** Seconds in which nothing changes, every tick is on time and more is said than can be sent. */
+  #steady(): void {
+    const end = this.#now + 5000;
+    while (this.#now < end) {
+      this.#now += 10;
+      for (let i = 0; i < 3; i++) this.#speak();
+      if (this.#random.next() < 0.3) this.#offer();
+      this.#answerLog('published');
+      if (dueAt(this.state, this.#now) <= this.#now) this.#tick();
+      this.#check();
+    }
   }
 
   #crowd(): void {
@@ -86,7 +122,6 @@ export class World {
     const id = this.#someone();
     const text = random.next() < 0.4 ? pick(random, WORDS) : `t${random.below(100_000)}`;
     const arrival = {
-      ref: this.#newRef(),
       user: { id, level: random.below(120) },
       role: pick<Role>(random, [
         'member',
@@ -102,11 +137,43 @@ export class World {
       ...(random.next() < 0.1 && { style: { color: '#ff0000' } }),
       ...(random.next() < 0.05 && { data: { n: random.below(3) } }),
     };
-    admit(this.state, arrival, this.#now, random);
+    if (this.#isHeldBack(arrival)) return;
+    const waited = random.next() < 0.5 ? {} : { waitedMs: random.next() ** 4 * 120 };
+    admit(this.state, { ref: this.#newRef(), ...arrival, ...waited }, this.#now, random);
+  }
+
+  /** An edge: hosts and moderators pass, allowed users are let be. */
+  #isHeldBack({
+    user: by,
+    role,
+    kind,
+  }: {
+    user: { id: UserId };
+    role: Role;
+    kind: string;
+  }): boolean {
+    if (role === 'host' || role === 'moderator' || this.state.allowed?.has(by.id)) return false;
+    const rank = admissionRank(laneOfKind(this.state.settings.kinds, kind), by.id, this.#now);
+    if (passesLevel(this.#told, rank, kind === 'like')) return false;
+    this.sampledAtEdge += 1;
+    return true;
+  }
+
+  #give(): void {
+    const random = this.#random;
+    const by = { id: user(`u${random.below(5)}`), level: random.below(60) };
+    const ref = this.#newRef();
+    const gift = { gift: pick(random, GIFTS), ...(random.next() < 0.1 && { count: 10 }) };
+    const given =
+      random.next() < 0.5
+        ? { ref, kind: 'gift', lane: 'high' as const, user: by, data: gift }
+        : { ref, kind: 'enter', lane: pick(random, ['low', 'low', 'high'] as const), user: by };
+    offer(this.state, given, this.#now, random);
   }
 
   #offer(): void {
     const random = this.#random;
+    if (random.next() < 0.6) return this.#give();
     const text = `s${random.below(30)}`;
     const lane = pick(random, LANES);
     offer(this.state, { ref: this.#newRef(), kind: 'notice', lane, text }, this.#now, random);
@@ -134,7 +201,13 @@ export class World {
 
   #tick(): void {
     const { state } = this;
+    const fairness = new Fairness(state);
+    this.#shares.before(state);
     const plan = tick(state, this.#now, this.#random);
+    fairness.check(state, plan);
+    this.#shares.after(state, plan, this.#now);
+    this.#told = this.#level;
+    this.#level = plan.admission;
     must(dueAt(state, this.#now) > this.#now, 'due again at once');
     this.#checkPlan(plan);
     if (plan.keep.length > 0) this.#logging.push(plan.keep);
@@ -160,7 +233,7 @@ export class World {
       must(!this.#ids.has(publication.id), `id ${publication.id} used twice`);
       this.#ids.add(publication.id);
       const count = publication.count ?? 1;
-      must(publication.kind === 'like' || count === refs.length, 'count is not that of senders');
+      must(refs.length === 0 || count === refs.length, 'count is not that of senders');
     }
     this.#countLikes(plan.drop);
     const control = plan.keep.filter(({ publication }) => publication.lane === 'control').length;
@@ -174,7 +247,11 @@ export class World {
 
   #countLikes(planned: readonly Planned[]): void {
     for (const { publication, refs } of planned) {
-      if (publication.kind === 'like' && refs.length === 0) this.#likesTold += publication.count!;
+      const { kind, count = 1, data } = publication;
+      if (refs.length > 0) continue;
+      if (kind === 'like') this.#likesTold += count;
+      if (kind !== 'combo') this.#reported += count;
+      else if ((data as { final?: true }).final) this.combosEnded += 1;
     }
   }
 
@@ -214,6 +291,14 @@ function settingsOf(random: Random): RoomSettings {
     slowModeMs: pick(random, [0, 0, 0, 3000]),
     laneWaitMs: pick(random, [20, 500, 1000, 3000]),
     likeEveryMs: pick(random, [100, 1000]),
+    repeatTextMs: pick(random, [0, 0, 4000]),
+    mergeLoose: random.next() < 0.5,
+    mergeMs: pick(random, [0, 0, 300, 2000]),
+    comboMs: pick(random, [0, 500, 2000]),
+    enterEveryMs: pick(random, [0, 500, 2000]),
+    emojiPerSecond: pick(random, [0, 0, 3]),
+    emojiEveryMs: pick(random, [200, 2000]),
+    kindLimits: pick(random, [{}, {}, { chat: { perSecond: 0.5, burst: 2 } }]),
     perUserPerTick: pick(random, [1, 2]),
     guestsSpeak: random.next() < 0.5,
     viewerKinds: ['danmaku', 'chat', 'like', 'wave'],
@@ -224,8 +309,8 @@ function settingsOf(random: Random): RoomSettings {
     lanes: lanesWith({
       control: { depth: depth(), bytes: bytes() },
       high: { depth: depth(), bytes: bytes() },
-      normal: { depth: depth(), bytes: bytes() },
-      low: { depth: depth(), bytes: bytes() },
+      normal: { depth: depth(), bytes: bytes(), shed: pick(random, SHED_ORDERS) },
+      low: { depth: depth(), bytes: bytes(), shed: pick(random, SHED_ORDERS) },
     }),
   };
 }

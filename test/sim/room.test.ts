@@ -1,13 +1,12 @@
 /**
  * Thousands of random events against one room; a failure names the seed that repeats it.
- * `SIM_SEEDS=5,6,7` runs those seeds as well.
+ * `SIM_SEEDS=5,6,7` runs those seeds as well, `SIM_EVENTS=1000000` so many events in all.
  */
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Verdict } from '../../src/verdict.js';
 import { World } from './room-world.js';
 
-const EVENTS = 10_000;
 /** Named for what they were kept for; add the seed of every failure found. */
 const SEEDS: Readonly<Record<string, number>> = {
   first: 1,
@@ -21,6 +20,10 @@ const SEEDS: Readonly<Record<string, number>> = {
   'all sixes': 666_666,
   'all eights': 888_888,
 };
+/** Of all seeds together: about 150,000 unless told otherwise. */
+const EVENTS_ALL = Number(process.env['SIM_EVENTS'] ?? 150_000);
+const EVENTS = Math.ceil(EVENTS_ALL / Object.keys(SEEDS).length);
+
 /** Every end there is but those only an edge gives. */
 const REACHED: readonly Verdict[] = [
   'published',
@@ -32,6 +35,7 @@ const REACHED: readonly Verdict[] = [
   'too_large',
   'rate_limited',
   'slow_mode',
+  'repeated',
   'muted',
   'banned',
   'forbidden',
@@ -66,17 +70,21 @@ const seeds = [
 
 describe('a room under random events', () => {
   it.each(seeds)(
-    'R-ADMIT-1 R-LANE-1 R-TICK-1 R-TICK-10 hold after every event: seed %s (%d)',
+    'R-ADMIT-1 R-LANE-1 R-TICK-1 R-TICK-4 R-TICK-5 R-TICK-10 R-AGG-7 hold after every event: seed %s (%d)',
     (_name, seed) => {
-      const { verdicts } = simulate(seed, EVENTS).state;
+      const { state, sampledAtEdge, combosEnded } = simulate(seed, EVENTS);
+      const { verdicts } = state;
       const missing = REACHED.filter((verdict) => verdicts[verdict] === 0);
       expect(missing.length, `never reached: ${missing.join(', ')}`).toBeLessThanOrEqual(2);
+      expect(sampledAtEdge).toBeGreaterThan(0);
+      expect(combosEnded).toBeGreaterThan(0);
     },
+    20_000 + EVENTS,
   );
 
   it('R-TICK-8 the same seed gives the same plans and ends, another seed others', () => {
-    const once = digest(simulate(77, EVENTS / 4));
-    expect(digest(simulate(77, EVENTS / 4))).toBe(once);
-    expect(digest(simulate(78, EVENTS / 4))).not.toBe(once);
+    const once = digest(simulate(77, 2500));
+    expect(digest(simulate(77, 2500))).toBe(once);
+    expect(digest(simulate(78, 2500))).not.toBe(once);
   });
 });

@@ -40,6 +40,7 @@ const VENDORS: readonly Vendor[] = [
   { name: 'yaml', where: /^src\/(config|adapters)\// },
   { name: 'zod', where: /^src\/config\// },
   { name: 'fastest-levenshtein', where: /^src\/(config|adapters)\// },
+  { name: 'cockatiel', where: /^src\/adapters\// },
   { name: 'commander', where: /^(src\/cli\/.*|barrage)\.ts$/ },
   { name: 'ws', where: /^src\/cli\// },
   { name: 'xxhash-wasm', where: /^src\// },

@@ -2,10 +2,19 @@
  * Owns the list of what a studio can ask of rooms, as data in and data out, so that a call can be
  * answered here or carried to the room's owner. Knows no HTTP and no core.
  */
-import type { RoomId, UserId } from '../src/ids.js';
-import type { RoomSettings, SettingsPatch } from '../src/room-settings.js';
-import type { Verdict } from '../src/verdict.js';
-import type { FrameClass, Lane, Publication, RoomStatus, Speaker, Style } from '../src/words.js';
+import type { ScreenCalls } from './screen.js';
+import type { RoomId, UserId } from '../../src/ids.js';
+import type { RoomSettings, SettingsPatch } from '../../src/room-settings.js';
+import type { Target } from '../../src/target.js';
+import type { Verdict } from '../../src/verdict.js';
+import type { OrderCalls } from './orders.js';
+import type { RecordCalls } from './records.js';
+import type { ScopeCalls } from './scopes.js';
+import type { FrameClass, Lane, Publication, RoomStatus, Speaker, Style } from '../../src/words.js';
+import type { AttributeCalls } from './attributes.js';
+import type { PollCalls } from './polls.js';
+import type { QueueCalls } from './queues.js';
+import type { PresenceCalls, PresenceStats } from './presence.js';
 
 export interface RoomSpec {
   readonly room: RoomId;
@@ -19,6 +28,8 @@ export interface RoomChange {
   readonly labels?: readonly string[];
   /** `frozen`: watched, not spoken in; a closed room cannot be opened again by a change. */
   readonly status?: 'open' | 'frozen';
+  /** Unix milliseconds; what exports count from. */
+  readonly streamStart?: number;
 }
 
 export interface RoomView {
@@ -28,6 +39,8 @@ export interface RoomView {
   readonly status: RoomStatus;
   /** Unix milliseconds. */
   readonly createdAt: number;
+  /** Unix milliseconds; absent until the studio set it. */
+  readonly streamStart?: number;
   readonly online: number;
 }
 
@@ -39,6 +52,12 @@ export interface Draft {
   readonly text?: string;
   readonly style?: Style;
   readonly data?: unknown;
+  /** Whom it is meant for; absent: everyone in the room. */
+  readonly to?: Target;
+  /** Whether users and devices named acknowledge it; absent: when it is keepable. */
+  readonly reliable?: boolean;
+  /** How long it is resent to those who have not. */
+  readonly validMs?: number;
 }
 
 /** Makes a repeat harmless: the same key and fingerprint get the first answer again. */
@@ -70,6 +89,13 @@ export interface Sanction {
   readonly reason?: string;
 }
 
+export interface Kick {
+  /** Told to the user. */
+  readonly reason: string;
+  /** The user stays out for this long; absent: may come back at once. */
+  readonly forMs?: number;
+}
+
 export interface HistoryPage {
   readonly room: RoomId;
   readonly epoch: number;
@@ -97,7 +123,7 @@ export interface LimitsChange extends LimitsView {
   readonly dryRun: boolean;
 }
 
-export interface RoomStats {
+export interface RoomStats extends PresenceStats {
   readonly room: RoomId;
   readonly online: number;
   readonly epoch: number;
@@ -113,7 +139,8 @@ export interface RoomStats {
 }
 
 /** Each rejects with BarrageError; `not_found` for a room that does not exist, `closed` for one that ended. */
-export interface RoomCalls {
+export interface RoomCalls extends ScreenCalls {
+  readonly scopes: ScopeCalls;
   create(spec: RoomSpec): Promise<RoomView>;
   read(room: RoomId): Promise<RoomView>;
   change(room: RoomId, change: RoomChange): Promise<RoomView>;
@@ -133,7 +160,7 @@ export interface RoomCalls {
     after: string,
     limit: number,
   ): Promise<{ items: Sanction[]; next?: string }>;
-  kick(room: RoomId, user: UserId, reason: string): Promise<void>;
+  kick(room: RoomId, user: UserId, how: Kick): Promise<void>;
   limits(room: RoomId): Promise<LimitsView>;
   /** A null value in the patch gives a setting back to the configuration file. */
   changeLimits(
@@ -142,4 +169,10 @@ export interface RoomCalls {
     dryRun: boolean,
   ): Promise<LimitsChange>;
   stats(room: RoomId): Promise<RoomStats>;
+  readonly orders: OrderCalls;
+  readonly records: RecordCalls;
+  readonly presence: PresenceCalls;
+  readonly attributes: AttributeCalls;
+  readonly queues: QueueCalls;
+  readonly polls: PollCalls;
 }

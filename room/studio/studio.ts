@@ -2,40 +2,44 @@
  * Owns the studio's calls: finds the room of each and puts the answer together. The rules are with
  * the room's parts; this is the list of what can be asked.
  */
-import { BarrageError } from '../src/errors.js';
-import { PAGE_MAX } from '../src/limits.js';
-import type { Store } from '../src/ports/store.js';
-import { parsePublication } from '../src/wire/publication.js';
-import { ROOM_KIND, type RoomStatus } from '../src/words.js';
-import type {
-  HistoryPage,
-  LimitsChange,
-  RoomCalls,
-  RoomChange,
-  RoomStats,
-  RoomView,
-} from './calls.js';
-import { queuedOf } from './core/state.js';
+import { shareOf } from '../../src/admission-level.js';
+import { PAGE_MAX } from '../../src/limits.js';
+import type { Store } from '../../src/ports/store.js';
+import { parsePublication } from '../../src/wire/publication.js';
+import type { HistoryPage, RoomCalls, RoomStats, RoomView } from '../calls/calls.js';
+import type { ScopeCalls } from '../calls/scopes.js';
+import { queuedOf } from '../core/state.js';
 import { checkDraft } from './drafts.js';
-import { closedError } from './ends.js';
-import { differences, mergeSettings, patchSettings, type SettingsChange } from './limits.js';
+import { kick } from '../powers/acts.js';
+import { changeLimits, changeRoom, closeRoom } from './changes.js';
+import { closedError } from '../ends.js';
+import { orderCalls } from './order-calls.js';
+import { presenceCalls } from './presence-calls.js';
 import { recall } from './recalls.js';
-import { SETTINGS_RECORD } from './records.js';
+import { recordCalls } from './record-calls.js';
 import { rideWithKey } from './repeats.js';
-import type { Room } from './room.js';
-import type { Rooms } from './rooms.js';
+import type { Room } from '../room.js';
+import type { Rooms } from '../rooms.js';
+import { screenCalls } from './screen-calls.js';
+import { attributeCalls } from './studio-attributes.js';
+import { pollCalls } from './studio-polls.js';
+import { queueCalls } from './studio-queues.js';
 
 /** JSON texts in one page of history. */
 const HISTORY_BYTES_MAX = 1 << 20;
 
 /** What a studio can ask of the rooms owned here. */
-export function studioCalls(rooms: Rooms, store: Store): RoomCalls {
+export function studioCalls(rooms: Rooms, store: Store, scopes: ScopeCalls): RoomCalls {
   return {
+    scopes,
+    ...screenCalls(rooms),
     create: async (spec) => (await rooms.create(spec)).view(),
     read: async (room) => (await rooms.get(room)).view(),
     change: async (id, change) => {
       const room = await rooms.get(id);
-      return room.exclusive(() => changeRoom(room, change));
+      const view = await room.exclusive(() => changeRoom(room, change));
+      rooms.labels.set(id, view.labels);
+      return view;
     },
     close: async (id) => {
       const room = await rooms.get(id);
@@ -57,14 +61,7 @@ export function studioCalls(rooms: Rooms, store: Store): RoomCalls {
     lift: async (id, kind, user) => (await rooms.get(id)).sanctions.lift(kind, user),
     sanctions: async (id, kind, after, limit) =>
       (await rooms.get(id)).sanctions.page(kind, after, limitOf(limit)),
-    kick: async (id, user, reason) => {
-      const room = await rooms.get(id);
-      if (room.status === 'closed') throw closedError();
-      if (room.sanctions.has('allowed', user)) {
-        throw new BarrageError('conflict', 'an allowed user is not kicked');
-      }
-      room.note({ note: 'kick', user, reason });
-    },
+    kick: async (id, user, how) => kick(await rooms.get(id), user, how),
     limits: async (id) => {
       const { settings: effective, own } = await rooms.get(id);
       return { effective, own };
@@ -74,41 +71,13 @@ export function studioCalls(rooms: Rooms, store: Store): RoomCalls {
       return room.exclusive(() => changeLimits(room, patch, dryRun));
     },
     stats: async (id) => statsOf(await rooms.get(id)),
+    attributes: attributeCalls(rooms),
+    queues: queueCalls(rooms),
+    polls: pollCalls(rooms),
+    orders: orderCalls(rooms),
+    records: recordCalls(rooms),
+    presence: presenceCalls(rooms),
   };
-}
-
-async function changeRoom(room: Room, change: RoomChange): Promise<RoomView> {
-  if (room.status === 'closed') throw closedError();
-  const { title, labels, status } = change;
-  const more = {
-    ...(title === undefined ? {} : { title }),
-    ...(labels === undefined ? {} : { labels }),
-  };
-  if (status !== undefined && status !== room.status) await setStatus(room, status, more);
-  else if (Object.keys(more).length > 0) {
-    await room.log.change((work) => (work.meta = { ...work.meta, ...more }));
-  }
-  return room.view();
-}
-
-async function closeRoom(room: Room): Promise<RoomView> {
-  if (room.status !== 'closed') await setStatus(room, 'closed', {});
-  return room.view();
-}
-
-/** The status is stored in the commit that logs its control publication; then it holds. */
-async function setStatus(
-  room: Room,
-  status: RoomStatus,
-  more: { readonly title?: string; readonly labels?: readonly string[] },
-): Promise<void> {
-  const fated = await room.post({ kind: ROOM_KIND, lane: 'control', data: { status } }, (work) => {
-    work.meta = { ...work.meta, ...more, status };
-  });
-  if (fated.verdict === 'published') return;
-  throw new BarrageError('unavailable', `the change ended as ${fated.verdict}`, {
-    retryAfterMs: fated.retryAfterMs ?? 1000,
-  });
 }
 
 async function listRooms(rooms: Rooms, store: Store, after: string, limit: number) {
@@ -143,23 +112,6 @@ async function historyOf(
   return last !== undefined && last + 1 < newest ? { ...page, next: last + 1 } : page;
 }
 
-async function changeLimits(
-  room: Room,
-  patch: SettingsChange,
-  dryRun: boolean,
-): Promise<LimitsChange> {
-  const own = patchSettings(room.defaults, room.own, patch);
-  const effective = mergeSettings(room.defaults, own);
-  const changed = differences(room.settings, effective);
-  if (!dryRun) {
-    await room.log.change(
-      (work) => work.records.set(SETTINGS_RECORD, JSON.stringify(own)),
-      () => room.adoptSettings(room.defaults, own),
-    );
-  }
-  return { effective, own, changed, dryRun };
-}
-
 function statsOf(room: Room): RoomStats {
   const { state } = room;
   return {
@@ -172,7 +124,8 @@ function statsOf(room: Room): RoomStats {
     verdicts: { ...state.verdicts },
     received: state.received,
     likes: state.likes,
-    admission: state.admission / 1000,
+    admission: shareOf(state.admission),
+    ...room.powers.all.presence.stats(),
   };
 }
 

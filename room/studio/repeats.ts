@@ -2,14 +2,14 @@
  * Owns what makes a repeated call harmless: the first answer under each key, in memory while it is
  * young and in the store for what was logged. A failed or refused attempt is not remembered.
  */
-import { BarrageError } from '../src/errors.js';
-import type { RoomId } from '../src/ids.js';
-import { IDEMPOTENCY_KEEP_MS } from '../src/limits.js';
-import type { Clock } from '../src/ports/clock.js';
-import type { RepliedKey, Store } from '../src/ports/store.js';
-import { REFUSALS } from '../src/verdict.js';
-import type { Fated, RepeatKey } from './calls.js';
-import { fatedAt, type Ride } from './senders.js';
+import { BarrageError } from '../../src/errors.js';
+import type { RoomId } from '../../src/ids.js';
+import { IDEMPOTENCY_KEEP_MS } from '../../src/limits.js';
+import type { Clock } from '../../src/ports/clock.js';
+import type { RepliedKey, Store } from '../../src/ports/store.js';
+import { REFUSALS } from '../../src/verdict.js';
+import type { Fated, RepeatKey } from '../calls/calls.js';
+import { fatedAt, type Ride } from '../senders.js';
 
 const KEYS_MAX = 5000;
 

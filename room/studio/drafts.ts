@@ -2,11 +2,12 @@
  * Owns the bounds a studio's draft must keep whatever its room allows viewers: the hard limits of
  * text and data, and that it has a JSON text at all.
  */
-import { BarrageError } from '../src/errors.js';
-import { TEXT_BYTES_HARD_MAX, TEXT_CHARACTERS_HARD_MAX } from '../src/limits.js';
-import { contentFlaw } from '../src/wire/commands.js';
-import type { Draft } from './calls.js';
-import { encodeSafely } from './keep-job.js';
+import { BarrageError } from '../../src/errors.js';
+import { TEXT_BYTES_HARD_MAX, TEXT_CHARACTERS_HARD_MAX } from '../../src/limits.js';
+import { contentFlaw } from '../../src/wire/commands.js';
+import type { Draft } from '../calls/calls.js';
+import { encodeSafely } from '../keep-job.js';
+import { checkTarget } from '../powers/targets.js';
 
 /** Throws BarrageError `invalid` naming field and rule. */
 export function checkDraft(draft: Draft): void {
@@ -19,6 +20,7 @@ export function checkDraft(draft: Draft): void {
       throw refuse('text', `maxBytes ${TEXT_BYTES_HARD_MAX}`);
     }
   }
+  checkTarget(draft);
   const flaw = contentFlaw(draft);
   if (flaw !== undefined) throw refuse(flaw.field, flaw.rule);
   const lane = draft.lane ?? 'normal';

@@ -1,0 +1,88 @@
+/**
+ * Owns the studio's calls about whom publications are meant for, put together from the rooms, the
+ * index of labels and the edges' ear.
+ */
+import { BarrageError } from '../../src/errors.js';
+import type { Log } from '../../src/ports/log.js';
+import { PAGE_MAX } from '../../src/limits.js';
+import type { Bus } from '../../src/ports/bus.js';
+import type { Clock } from '../../src/ports/clock.js';
+import type { Store } from '../../src/ports/store.js';
+import { Broadcasts } from './broadcasts.js';
+import type { RoomCalls } from '../calls/calls.js';
+import type { ScopeCalls } from '../calls/scopes.js';
+import { closedError } from '../ends.js';
+import { Everyone } from './everyone.js';
+import type { Room } from '../room.js';
+import type { Rooms } from '../rooms.js';
+
+export interface ScopeParts {
+  readonly rooms: Rooms;
+  readonly store: Store;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Publishes in one room, here or at its owner. */
+  readonly publish: RoomCalls['publish'];
+}
+
+export interface ScopeService extends ScopeCalls {
+  stop(): void;
+}
+
+const REREAD_MS = 5000;
+
+/** Begins to read the labels of all rooms in the background. */
+export function scopeCalls(parts: ScopeParts): ScopeService {
+  const { rooms, store, bus, clock, publish } = parts;
+  const everyone = new Everyone(bus, clock);
+  const broadcasts = new Broadcasts({
+    labels: rooms.labels,
+    everyone,
+    publish,
+    list: (after, limit) => store.listRooms(after, limit),
+    isLoaded: (room) => rooms.peek(room) !== undefined,
+  });
+  readLabels(parts);
+  return {
+    setTags: async (id, user, tags) => tagsOf(open(await rooms.get(id))).set(user, tags),
+    readTags: async (id, user) => tagsOf(await rooms.get(id)).of(user),
+    listTags: async (id, after, limit) =>
+      tagsOf(await rooms.get(id)).page(after, Math.max(1, Math.min(PAGE_MAX, limit))),
+    broadcast: (broadcast) => broadcasts.send(broadcast),
+    delivery: async (id, publication) => {
+      const deliveries =
+        id === undefined ? everyone.deliveries : (await rooms.get(id)).powers.all.scopes.deliveries;
+      const view = deliveries.view(publication);
+      if (view !== undefined) return view;
+      throw new BarrageError('not_found', 'no such publication among the newest meant for some');
+    },
+    stop: () => {
+      rooms.labels.stop();
+      everyone.stop();
+    },
+  };
+}
+
+/** Tries again for as long as the store fails. */
+function readLabels(parts: ScopeParts): void {
+  const { rooms, store, clock, log } = parts;
+  const source = {
+    list: (after: string, limit: number) => store.listRooms(after, limit),
+    labelsOf: async (room: Parameters<Rooms['view']>[0]) => (await rooms.view(room))?.labels,
+  };
+  rooms.labels.read(source, clock).catch((error: unknown) => {
+    if (rooms.labels.isStopped) return;
+    log.warn('the labels of rooms could not be read, trying again', { error });
+    clock.after(REREAD_MS, () => readLabels(parts));
+  });
+}
+
+function tagsOf(room: Room) {
+  return room.powers.all.scopes.tags;
+}
+
+function open(room: Room): Room {
+  if (room.status === 'closed') throw closedError();
+  return room;
+}
