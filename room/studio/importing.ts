@@ -3,7 +3,7 @@
  * comes in: what cannot be read is counted and named by its line. Knows no HTTP and no store.
  */
 import { asBarrageError } from '../../src/errors.js';
-import { styleOf } from '../../src/cli/replay-items.js';
+import { styleOf } from '../../src/formats/bilibili-style.js';
 import { parseBilibiliXml, wordsOf, type BilibiliComment } from '../../src/formats/bilibili-xml.js';
 import { JSON_LINE_CHARACTERS_MAX, parseLine } from '../../src/formats/json-lines.js';
 import type { Recorded } from '../../src/formats/recorded.js';

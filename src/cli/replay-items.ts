@@ -1,7 +1,8 @@
 /**
- * Owns turning Bilibili's comments into danmaku of users: mode, size and colour to a style, and
- * setting aside what the wire cannot carry. Pure.
+ * Owns turning Bilibili's comments into danmaku of users, setting aside what the wire cannot carry.
+ * Pure.
  */
+import { styleOf } from '../formats/bilibili-style.js';
 import { wordsOf, type BilibiliComment } from '../formats/bilibili-xml.js';
 import { parseUserId, type UserId } from '../ids.js';
 import { COMMAND_BYTES_MAX } from '../limits.js';
@@ -18,17 +19,6 @@ export interface ReplayItem {
 
 /** Room in a command for everything but the text: type, room, id, kind, style. */
 const COMMAND_FRAME_BYTES = 300;
-const SIZE_MIN = 12;
-const SIZE_MAX = 64;
-
-/** 1-3 and 6 scroll, 5 top, 4 bottom; 7 and up have no place of their own here and scroll. */
-export function styleOf({ mode, size, color }: BilibiliComment): Style {
-  return {
-    mode: mode === 5 ? 'top' : mode === 4 ? 'bottom' : 'scroll',
-    color: `#${color.toString(16).padStart(6, '0')}`,
-    size: Math.min(SIZE_MAX, Math.max(SIZE_MIN, size)),
-  };
-}
 
 /** The danmaku in the comments' order; texts are not cut: a room's bounds are the room's to tell. */
 export function replayItems(comments: readonly BilibiliComment[]): {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { replayItems, styleOf } from '../../src/cli/replay-items.js';
+import { replayItems } from '../../src/cli/replay-items.js';
+import { styleOf } from '../../src/formats/bilibili-style.js';
 import {
   decodeEntities,
   parseBilibiliXml,
