@@ -7,6 +7,7 @@ import type { RoomId } from '../src/ids.js';
 import type { Fence } from '../src/ports/store.js';
 import type { RoomSettings } from '../src/room-settings.js';
 import { shardOf } from '../src/shards.js';
+import { closedError } from './ends.js';
 import type { RoomSpec, RoomView } from './calls/calls.js';
 import { openBook } from './log-book.js';
 import { LabelIndex } from './studio/label-index.js';
@@ -99,6 +100,13 @@ export class Rooms {
     }
     if ((this.#missing.get(id) ?? 0) > this.#tools.clock.now()) throw notFound(id);
     return this.#loading.get(id) ?? enter(this.#loading, id, this.#load(id));
+  }
+
+  /** As `get`, and rejects with `closed` for a room that has ended. */
+  async getOpen(id: RoomId): Promise<Room> {
+    const room = await this.get(id);
+    if (room.status === 'closed') throw closedError();
+    return room;
   }
 
   /** Makes a room. Rejects with BarrageError `conflict` when it exists, `invalid` for its limits. */

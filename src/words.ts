@@ -17,9 +17,6 @@ export function classOf(lane: Lane): FrameClass {
   return lane === 'control' || lane === 'high' ? 'keep' : 'drop';
 }
 
-/** Kinds the service itself gives a meaning; a studio may invent others. */
-export const KINDS = ['danmaku', 'chat', 'gift', 'like', 'enter', 'system', 'notice'] as const;
-
 /** Kinds of the publications the room itself makes of many: likes, runs of gifts, storms of emoji. */
 export const LIKE_KIND = 'like';
 export const COMBO_KIND = 'combo';

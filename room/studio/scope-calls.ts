@@ -11,7 +11,6 @@ import type { Store } from '../../src/ports/store.js';
 import { Broadcasts } from './broadcasts.js';
 import type { RoomCalls } from '../calls/calls.js';
 import type { ScopeCalls } from '../calls/scopes.js';
-import { closedError } from '../ends.js';
 import { Everyone } from './everyone.js';
 import type { Room } from '../room.js';
 import type { Rooms } from '../rooms.js';
@@ -45,7 +44,7 @@ export function scopeCalls(parts: ScopeParts): ScopeService {
   });
   readLabels(parts);
   return {
-    setTags: async (id, user, tags) => tagsOf(open(await rooms.get(id))).set(user, tags),
+    setTags: async (id, user, tags) => tagsOf(await rooms.getOpen(id)).set(user, tags),
     readTags: async (id, user) => tagsOf(await rooms.get(id)).of(user),
     listTags: async (id, after, limit) =>
       tagsOf(await rooms.get(id)).page(after, Math.max(1, Math.min(PAGE_MAX, limit))),
@@ -80,9 +79,4 @@ function readLabels(parts: ScopeParts): void {
 
 function tagsOf(room: Room) {
   return room.powers.all.scopes.tags;
-}
-
-function open(room: Room): Room {
-  if (room.status === 'closed') throw closedError();
-  return room;
 }

@@ -7,14 +7,12 @@ import type { RoomId } from '../../src/ids.js';
 import type { AttributePower } from '../powers/attribute-power.js';
 import type { AttributeCalls, AttributeTerms, AttributeView } from '../calls/attributes.js';
 import { readAttributes, type Attribute, type AttributeChange } from '../core/attributes.js';
-import { closedError } from '../ends.js';
 import { jsonOf } from '../powers/json-value.js';
 import type { Rooms } from '../rooms.js';
 
 export function attributeCalls(rooms: Rooms): AttributeCalls {
   const change = async (id: RoomId, asked: AttributeChange): Promise<number> => {
-    const room = await rooms.get(id);
-    if (room.status === 'closed') throw closedError();
+    const room = await rooms.getOpen(id);
     const done = await room.powers.all.attributes.change(asked, room.clock.now());
     if (typeof done === 'number') return done;
     const { why, field, rule } = done;

@@ -3,20 +3,13 @@
  * are in core/polls.ts.
  */
 import { BarrageError } from '../../src/errors.js';
-import type { RoomId } from '../../src/ids.js';
 import type { PollCalls, PollPut, PollView } from '../calls/polls.js';
 import { isPollFlaw, newPoll, POLLS_MAX, type PollSpec } from '../core/polls.js';
-import { closedError } from '../ends.js';
 import type { HeldPoll } from '../powers/held-poll.js';
 import type { Room } from '../room.js';
 import type { Rooms } from '../rooms.js';
 
 export function pollCalls(rooms: Rooms): PollCalls {
-  const open = async (id: RoomId) => {
-    const room = await rooms.get(id);
-    if (room.status === 'closed') throw closedError();
-    return room;
-  };
   return {
     list: async (id) => {
       const { polls } = (await rooms.get(id)).powers.all.polls;
@@ -24,7 +17,7 @@ export function pollCalls(rooms: Rooms): PollCalls {
     },
     read: async (id, name) => viewOf(name, find(await rooms.get(id), name)),
     create: async (id, name, put) => {
-      const room = await open(id);
+      const room = await rooms.getOpen(id);
       const { clock, polls } = { clock: room.clock, polls: room.powers.all.polls };
       const made = newPoll(specOf(put, clock.now()), polls.newSalt(), clock.now());
       if (isPollFlaw(made)) throw refuse(made.field, made.rule);
@@ -34,12 +27,12 @@ export function pollCalls(rooms: Rooms): PollCalls {
       throw new BarrageError('conflict', `"poll" must be: ${rule}`, { field: 'poll', rule });
     },
     end: async (id, name) => {
-      const held = find(await open(id), name);
+      const held = find(await rooms.getOpen(id), name);
       await held.end();
       return viewOf(name, held);
     },
     remove: async (id, name) => {
-      const held = (await open(id)).powers.all.polls.find(name);
+      const held = (await rooms.getOpen(id)).powers.all.polls.find(name);
       if (held === undefined) return false;
       await held.remove();
       return true;

@@ -3,7 +3,6 @@
  * The rules are in core/queues.ts.
  */
 import { BarrageError } from '../../src/errors.js';
-import type { RoomId } from '../../src/ids.js';
 import type { QueueAsk, QueueCalls, QueuePage, QueuePut, QueueView } from '../calls/queues.js';
 import {
   QUEUES_MAX,
@@ -12,7 +11,6 @@ import {
   type QueueRefusal,
   type QueueTerms,
 } from '../core/queues.js';
-import { closedError } from '../ends.js';
 import type { Rooms } from '../rooms.js';
 
 const REFUSALS: Readonly<Record<QueueRefusal, string>> = {
@@ -24,11 +22,6 @@ const REFUSALS: Readonly<Record<QueueRefusal, string>> = {
 };
 
 export function queueCalls(rooms: Rooms): QueueCalls {
-  const open = async (id: RoomId) => {
-    const room = await rooms.get(id);
-    if (room.status === 'closed') throw closedError();
-    return room;
-  };
   return {
     list: async (id) => {
       const { queues } = (await rooms.get(id)).powers.all.queues;
@@ -41,14 +34,14 @@ export function queueCalls(rooms: Rooms): QueueCalls {
       return pageOf(name, found[1]);
     },
     put: async (id, name, put) => {
-      const made = await (await open(id)).powers.all.queues.put(name, termsOf(put));
+      const made = await (await rooms.getOpen(id)).powers.all.queues.put(name, termsOf(put));
       if (made !== 'full') return pageOf(name, made);
       const rule = `at most ${QUEUES_MAX} queues`;
       throw new BarrageError('conflict', `a room has ${rule}`, { field: 'queue', rule });
     },
-    remove: async (id, name) => (await open(id)).powers.all.queues.remove(name),
+    remove: async (id, name) => (await rooms.getOpen(id)).powers.all.queues.remove(name),
     act: async (id, name, ask) => {
-      const room = await open(id);
+      const room = await rooms.getOpen(id);
       const act = actOf(ask);
       const done = await room.powers.all.queues.act(name, act, room.clock.now());
       if (done === undefined) throw missing(name);
