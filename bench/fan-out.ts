@@ -6,26 +6,35 @@ import { Corpus } from './corpus.js';
 import { say, sleep } from './kit.js';
 import { Rows, type Bench, type Table } from './plan.js';
 import { Poster } from './poster.js';
-import { openRoom, WIDE_OPEN } from './rooms.js';
+import { openRoom, wideOpenFor } from './rooms.js';
 import { startRawUws, startService, type Server } from './service.js';
-import { ViewerLoad, type Format } from './viewer-load.js';
+import { ViewerLoad, type Format, type ViewerCounts } from './viewer-load.js';
 import { measure, perCpuSecond, type Window } from './window.js';
+import type { Feed } from './plan.js';
 
 interface Case {
   readonly server: 'barrage' | 'raw-uws';
   readonly format: Format;
+  /** Whether viewers say the danmaku over their sockets, or a studio posts them to the API. */
+  readonly feed: Feed;
   readonly viewers: number;
   readonly perSecond: number;
 }
 
 const ROOM = 'room';
 const JOIN_MS_MAX = 60_000;
+const TEXTS = 5000;
+/** Danmaku and deliveries per second before the warm-up at the rate that is measured. */
+const WARM_PER_SECOND = 2000;
+const WARM_DELIVERIES = 2_000_000;
+const WARM_MS = 5000;
 
 export async function measureFanOut(bench: Bench): Promise<Table> {
   const rows = new Rows();
   for (let run = 1; run <= bench.plan.runs; run++) {
     for (const one of cases(bench)) {
-      say(`fanout run ${run}: ${one.server} ${one.format} ${one.viewers} × ${one.perSecond}/s`);
+      const { server, format, feed, viewers, perSecond } = one;
+      say(`fanout run ${run}: ${server} ${format} ${viewers} × ${perSecond}/s by ${feed}`);
       rows.add({ ...one }, await runCase(bench, one, run));
     }
   }
@@ -34,14 +43,16 @@ export async function measureFanOut(bench: Bench): Promise<Table> {
     question: 'fanout',
     title: 'Fan-out: one room, steady danmaku to every viewer',
     notes: [
-      'Danmaku are posted to the studio API in batches every 20 ms; latency runs from ' +
-        'the post to the viewer that read it, so it holds the HTTP call and the tick.',
+      'Fed by viewers, danmaku are said over their sockets and each sender is told its verdict, ' +
+        'by both servers; fed by the API, a studio posts them in batches every 20 ms. Latency ' +
+        'runs from there to the viewer that read it, so it holds the tick. Viewers say more for ' +
+        'five seconds before the warm-up, so that code that is run seldom is compiled.',
       'A delivery is one publication read by one viewer; a flush is one WebSocket ' +
         'payload with frames; bytes are all bytes the viewers read.',
-      'raw-uws is bench/peers/raw-uws: the same posts as one frame every 100 ms, with ' +
+      'raw-uws is bench/peers/raw-uws: the same danmaku as one frame every 100 ms, with ' +
         'nothing a chatroom needs. `ratio` divides deliveries per server CPU-second by ' +
         'those of raw-uws in the same run.',
-      'The room is set so that nothing is sampled (budget 10,000/s, no audience table); ' +
+      'The room is set so that nothing is sampled (budget 10,000/s, the tick of such a room); ' +
         '`delivered` is the share of accepted publications × viewers that arrived in the ' +
         'window (posting and reading windows differ by the latency).',
     ],
@@ -55,15 +66,21 @@ function cases({ plan, builder }: Bench): Case[] {
     { server: 'barrage', format: 'json' },
   ];
   if (builder.deflate) kinds.push({ server: 'barrage', format: 'deflate' });
-  return plan.viewers.flatMap((viewers) =>
-    plan.rates.flatMap((perSecond) => kinds.map((kind) => ({ ...kind, viewers, perSecond }))),
+  return plan.feeds.flatMap((feed) =>
+    plan.viewers.flatMap((viewers) =>
+      plan.rates.flatMap((perSecond) =>
+        kinds.map((kind) => ({ ...kind, feed, viewers, perSecond })),
+      ),
+    ),
   );
 }
 
 async function runCase(bench: Bench, one: Case, run: number): Promise<Record<string, number>> {
   const server = one.server === 'barrage' ? await startService() : await startRawUws();
   try {
-    if (one.server === 'barrage') await openRoom(server.studio, ROOM, WIDE_OPEN);
+    if (one.server === 'barrage') {
+      await openRoom(server.studio, ROOM, wideOpenFor(one.viewers));
+    }
     return await runLoad(bench, one, server, bench.plan.seed + run);
   } finally {
     await server.stop();
@@ -77,33 +94,87 @@ async function runLoad(
   seed: number,
 ): Promise<Record<string, number>> {
   const emptyRss = server.usage().rssBytes;
+  const corpus = new Corpus(seed);
   const load = new ViewerLoad(builder, {
     port: server.edgePort,
     path: server.path(ROOM),
     room: ROOM,
     viewers: one.viewers,
     format: one.format,
+    ...(one.feed === 'viewers' ? speaking(server, corpus, one.viewers) : {}),
   });
   try {
     await load.ready(JOIN_MS_MAX);
     await sleep(1000);
     const joinedRss = server.usage().rssBytes;
-    const poster = new Poster(server.studio, ROOM, new Corpus(seed), one.perSecond);
+    if (one.feed === 'viewers') await warmUp(load, one);
+    const feed = one.feed === 'viewers' ? new Speakers(load, one) : studioFeed(server, corpus, one);
     await sleep(plan.warmupSeconds * 1000);
-    const posted = poster.counts();
+    const before = feed.accepted();
     const window = await measure(server, load, plan.seconds);
-    const accepted = acceptedOf(poster.counts().verdicts) - acceptedOf(posted.verdicts);
-    const end = await poster.stop();
-    if (end.failed > 0) say(`  ${end.failed} batches failed: ${end.reason}`);
+    const accepted = feed.accepted(window.counts) - before;
+    const notPosted = await feed.stop(window.counts);
     return {
       ...figures(window),
       delivered: window.counts.deliveries / Math.max(1, accepted * one.viewers),
-      notPosted: end.late,
+      notPosted,
       rssPerViewer: (joinedRss - emptyRss) / one.viewers,
     };
   } finally {
     await load.stop();
   }
+}
+
+/** What a server has run for a while is compiled; at a hundred danmaku a second that takes minutes. */
+async function warmUp(load: ViewerLoad, { viewers, perSecond }: Case): Promise<void> {
+  const most = Math.min(WARM_PER_SECOND, Math.floor(WARM_DELIVERIES / viewers));
+  load.speak(Math.max(perSecond, most));
+  await sleep(WARM_MS);
+}
+
+/** Each viewer with a token of its own, and what they say. */
+function speaking(server: Server, corpus: Corpus, viewers: number) {
+  const texts = Array.from({ length: TEXTS }, () => corpus.text());
+  const tokens = Array.from({ length: viewers }, (_, i) => server.token(`u${10_000 + i}`, ROOM));
+  return tokens[0] === '' ? { texts } : { texts, tokens };
+}
+
+/** Where the danmaku come from. */
+interface Feeding {
+  /** Danmaku published so far; of viewers those of the window. */
+  accepted(window?: ViewerCounts): number;
+  /** Ends it and says how many were not offered as asked. */
+  stop(window: ViewerCounts): Promise<number>;
+}
+
+class Speakers implements Feeding {
+  readonly #load: ViewerLoad;
+
+  constructor(load: ViewerLoad, { perSecond }: Case) {
+    this.#load = load;
+    load.speak(perSecond);
+  }
+
+  accepted(window?: ViewerCounts): number {
+    return acceptedOf(window?.verdicts ?? {});
+  }
+
+  stop({ blocked }: ViewerCounts): Promise<number> {
+    this.#load.speak(0);
+    return Promise.resolve(blocked);
+  }
+}
+
+function studioFeed(server: Server, corpus: Corpus, { perSecond }: Case): Feeding {
+  const poster = new Poster(server.studio, ROOM, corpus, perSecond);
+  return {
+    accepted: () => acceptedOf(poster.counts().verdicts),
+    stop: async () => {
+      const end = await poster.stop();
+      if (end.failed > 0) say(`  ${end.failed} batches failed: ${end.reason}`);
+      return end.late;
+    },
+  };
 }
 
 function acceptedOf(verdicts: Readonly<Record<string, number>>): number {
@@ -142,6 +213,7 @@ function addRatios(rows: Rows): void {
     const yardstick = all.find(
       ({ case: of }) =>
         of['server'] === 'raw-uws' &&
+        of['feed'] === row.case['feed'] &&
         of['viewers'] === row.case['viewers'] &&
         of['perSecond'] === row.case['perSecond'],
     );

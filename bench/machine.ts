@@ -69,6 +69,12 @@ export function usageOf(pid: number): Usage {
   };
 }
 
+/** Bytes of all TCP buffers of this machine, both ends of loopback connections. */
+export function tcpBufferBytes(): number {
+  const pages = /^TCP:.* mem (\d+)/m.exec(readFileSync('/proc/net/sockstat', 'utf8'))?.[1] ?? 0;
+  return Number(pages) * 4096;
+}
+
 function output(command: string, args: readonly string[]): string | undefined {
   try {
     return execFileSync(command, args, {

@@ -4,31 +4,60 @@
  */
 import { join } from 'node:path';
 import { measureApi } from './api.js';
+import { measureDispatch } from './dispatch.js';
+import { measureBytes } from './bytes.js';
+import { measureCluster } from './cluster.js';
 import { measureFanOut } from './fan-out.js';
 import { measureJoins } from './joins.js';
 import { clock, say } from './kit.js';
 import { isPinning, LOAD_CORE, machineFacts, pinSelf } from './machine.js';
 import { measureMicro } from './micro/main.js';
-import { QUESTIONS, readPlan, type Bench, type Question, type Table } from './plan.js';
+import { measurePeersLoad } from './peers/load.js';
+import { endTogether } from './peers/program.js';
+import { measurePeersSlow } from './peers/slow.js';
+import {
+  PEER_QUESTIONS,
+  QUESTIONS,
+  readPlan,
+  type Bench,
+  type Question,
+  type Table,
+} from './plan.js';
+import { measurePoll } from './poll.js';
+import { measureStorm } from './storm.js';
+import { measureSlow } from './slow.js';
+import { measureSmallRooms } from './small-rooms.js';
 import { writeReport } from './report.js';
 import { projectFolder } from './service.js';
 import { measureUplink } from './uplink.js';
 import { buildViewers } from './viewer-load.js';
 
-const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table>>> = {
+const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table | readonly Table[]>>> = {
   fanout: measureFanOut,
+  'small-rooms': measureSmallRooms,
+  slow: measureSlow,
+  bytes: measureBytes,
   uplink: measureUplink,
   api: measureApi,
+  dispatch: measureDispatch,
   joins: measureJoins,
   micro: measureMicro,
+  poll: measurePoll,
+  cluster: measureCluster,
+  storm: measureStorm,
+  'peers-load': measurePeersLoad,
+  'peers-slow': measurePeersSlow,
 };
 
 /** Load average over a minute above which something else is at work. */
 const LOAD_QUIET = 0.7;
 
 const HELP = `usage: npm run bench -- [--quick] [--only ${QUESTIONS.join(',')}] [--runs 3]
-  [--seconds 8] [--viewers 1000,10000] [--rates 10,100,1000] [--offered 10000,30000,50000]
-  [--seed 1] [--out bench/report]`;
+  [--seconds 8] [--viewers 1000,10000] [--rates 10,100,1000] [--feeds viewers,api]
+  [--offered 10000,30000,50000]
+  [--seed 1] [--out bench/report]
+or: npm run bench -- --peers [--quick] [--only ${PEER_QUESTIONS.join(',')}] [--runs 5]
+  [--peer barrage,nchan,=ws] [--viewers 1000,10000] [--rates 100]`;
 
 async function main(args: readonly string[]): Promise<void> {
   if (args.includes('--help')) return say(HELP);
@@ -36,6 +65,7 @@ async function main(args: readonly string[]): Promise<void> {
   const at = new Date(clock.now()).toISOString();
   const machine = machineFacts();
   pinSelf(LOAD_CORE);
+  endTogether();
   const builder = buildViewers();
   const warnings = builder.warning === undefined ? [] : [builder.warning];
   if (!isPinning()) warnings.push('taskset is missing: server and load share cores');
@@ -46,7 +76,7 @@ async function main(args: readonly string[]): Promise<void> {
   const tables: Table[] = [];
   for (const question of plan.only) {
     try {
-      tables.push(await ANSWERS[question]({ plan, builder }));
+      tables.push(...[await ANSWERS[question]({ plan, builder })].flat());
     } catch (error) {
       warnings.push(`${question} failed: ${String(error).replaceAll(projectFolder, '.')}`);
       say(`${question} failed: ${error instanceof Error ? error.stack : String(error)}`);

@@ -5,11 +5,24 @@
 import { parseArgs } from 'node:util';
 import type { Builder } from './viewer-load.js';
 
-export const QUESTIONS = ['fanout', 'uplink', 'api', 'joins', 'micro'] as const;
-export type Question = (typeof QUESTIONS)[number];
+export const QUESTIONS = [
+  ...(['fanout', 'small-rooms', 'slow', 'bytes'] as const),
+  ...(['uplink', 'api', 'dispatch', 'joins', 'micro'] as const),
+  ...(['poll', 'storm', 'cluster'] as const),
+] as const;
+/** Asked with `--peers`: how other servers do the same work. */
+export const PEER_QUESTIONS = ['peers-load', 'peers-slow'] as const;
+export type Question = (typeof QUESTIONS)[number] | (typeof PEER_QUESTIONS)[number];
+
+/** Who says the danmaku of the fan-out. */
+export const FEEDS = ['viewers', 'api'] as const;
+export type Feed = (typeof FEEDS)[number];
 
 export interface Plan {
   readonly only: readonly Question[];
+  /** Whether servers are compared, and words of the names of those that are; none for all. */
+  readonly isComparing: boolean;
+  readonly peers: readonly string[];
   readonly quick: boolean;
   readonly runs: number;
   /** Length of each measured window. */
@@ -18,6 +31,7 @@ export interface Plan {
   readonly viewers: readonly number[];
   /** Publications per second of the fan-out. */
   readonly rates: readonly number[];
+  readonly feeds: readonly Feed[];
   /** Danmaku per second of the uplink. */
   readonly offered: readonly number[];
   readonly seed: number;
@@ -37,11 +51,19 @@ export interface Row {
 }
 
 export interface Table {
-  readonly question: Question;
+  readonly question: Question | 'peers-bytes' | 'peers-memory';
   readonly title: string;
   /** What the figures are and are not, a sentence each. */
   readonly notes: readonly string[];
   readonly rows: readonly Row[];
+  readonly plots?: readonly Plot[];
+}
+
+/** A drawing of a table's figures. */
+export interface Plot {
+  /** File name without its ending. */
+  readonly name: string;
+  readonly svg: string;
 }
 
 /** Throws an Error that names the option and the rule. */
@@ -50,36 +72,48 @@ export function readPlan(args: readonly string[]): Plan {
     args: [...args],
     options: {
       quick: { type: 'boolean', default: false },
+      peers: { type: 'boolean', default: false },
+      peer: { type: 'string' },
       only: { type: 'string' },
       runs: { type: 'string' },
       seconds: { type: 'string' },
       viewers: { type: 'string' },
       rates: { type: 'string' },
+      feeds: { type: 'string' },
       offered: { type: 'string' },
       seed: { type: 'string' },
       out: { type: 'string' },
     },
   });
-  const { quick } = values;
+  const { quick, peers: isComparing } = values;
+  const questions = isComparing ? PEER_QUESTIONS : QUESTIONS;
   return {
-    only: values.only === undefined ? QUESTIONS : questions(values.only),
+    only: words<Question>('only', values.only, questions) ?? questions,
+    isComparing,
+    peers: values.peer?.split(',') ?? [],
     quick,
-    runs: number('runs', values.runs, quick ? 1 : 3),
+    runs: number('runs', values.runs, quick ? 1 : isComparing ? 5 : 3),
     seconds: number('seconds', values.seconds, quick ? 4 : 8),
     warmupSeconds: quick ? 2 : 3,
     viewers: numbers('viewers', values.viewers, [1000, 10_000]),
-    rates: numbers('rates', values.rates, quick ? [100] : [10, 100, 1000]),
+    rates: numbers('rates', values.rates, quick || isComparing ? [100] : [10, 100, 1000]),
+    feeds: words('feeds', values.feeds, FEEDS) ?? (quick ? ['viewers'] : FEEDS),
     offered: numbers('offered', values.offered, quick ? [10_000] : [10_000, 30_000, 50_000]),
     seed: number('seed', values.seed, 1),
     folder: values.out,
   };
 }
 
-function questions(text: string): Question[] {
-  return text.split(',').map((word) => {
-    const found = QUESTIONS.find((question) => question === word);
-    if (found === undefined)
-      throw new Error(`--only: "${word}" is none of ${QUESTIONS.join(', ')}`);
+function words<T extends string>(
+  name: string,
+  text: string | undefined,
+  known: readonly T[],
+): T[] | undefined {
+  return text?.split(',').map((word) => {
+    const found = known.find((one) => one === word);
+    if (found === undefined) {
+      throw new Error(`--${name}: "${word}" is none of ${known.join(', ')}`);
+    }
     return found;
   });
 }

@@ -17,15 +17,22 @@ export interface Report {
   readonly tables: readonly Table[];
 }
 
-/** Writes both files and returns the path of the Markdown one. */
+/** Writes both files and the plots, and returns the path of the Markdown one. */
 export function writeReport(folder: string, report: Report): string {
   mkdirSync(folder, { recursive: true });
   const changed = report.machine.changed ? '-changed' : '';
   const name = `${report.at.slice(0, 10)}-${report.machine.commit}${changed}`;
-  const path = join(folder, `${name}.md`);
-  writeFileSync(path, markdownOf(report));
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`);
-  return path;
+  const { isComparing } = report.plan;
+  const own = join(folder, name);
+  const plots = report.tables.flatMap((table) => table.plots ?? []);
+  if (isComparing || plots.length > 0) mkdirSync(own, { recursive: true });
+  for (const plot of plots) writeFileSync(join(own, `${plot.name}.svg`), plot.svg);
+  // A comparison stands beside the report of the service itself, not in its place.
+  const path = isComparing ? join(own, 'peers') : own;
+  const tables = report.tables.map(({ plots: _, ...table }) => table);
+  writeFileSync(`${path}.md`, markdownOf(report));
+  writeFileSync(`${path}.json`, `${JSON.stringify({ ...report, tables }, null, 2)}\n`);
+  return `${path}.md`;
 }
 
 export function markdownOf(report: Report): string {
@@ -57,6 +64,7 @@ function tableLines(table: Table): string[] {
     '',
     ...table.notes.map((note) => `- ${note}`),
     '',
+    ...(table.plots ?? []).map(({ name }) => `![${table.title}](${name}.svg)\n`),
     ...blockLines(table.rows, given, measured),
   ];
 }

@@ -1,13 +1,13 @@
 /**
  * Owns the room settings the measurements ask for and how they are set through the studio API.
  */
-import type { SettingsPatch } from '../src/room-settings.js';
+import { DEFAULT_SETTINGS, type SettingsPatch } from '../src/room-settings.js';
 import type { Studio } from './studio.js';
 
 const LANE_DEPTH = 20_000;
 const LANE_BYTES = 8 << 20;
 
-/** Nothing is sampled, shed or refused at the loads measured here; ticks stay at 100 ms. */
+/** Nothing is sampled, shed or refused at the loads measured here. */
 export const WIDE_OPEN: SettingsPatch = {
   budgetPerSecond: 10_000,
   audience: [],
@@ -24,6 +24,12 @@ export const WIDE_OPEN: SettingsPatch = {
     low: { share: 10, depth: LANE_DEPTH, bytes: LANE_BYTES },
   },
 };
+
+/** As WIDE_OPEN, with the tick that a room of so many viewers has by default. */
+export function wideOpenFor(viewers: number): SettingsPatch {
+  const row = DEFAULT_SETTINGS.audience.findLast((one) => viewers >= one.viewers);
+  return { ...WIDE_OPEN, tickMs: row?.tickMs ?? DEFAULT_SETTINGS.tickMs };
+}
 
 /** Every danmaku is let in, but a viewer gets the usual 60/s: what is left over is sampled out. */
 export const OPEN_UPLINK: SettingsPatch = {

@@ -27,7 +27,7 @@ export interface Server {
   /** Path of the WebSocket upgrade for a room, token apart. */
   path(room: string): string;
   /** A viewer token for one user; empty where the server asks for none. */
-  token(user: string, room: string): string;
+  token(user: string, room: string, name?: string): string;
   usage(): Usage;
   stop(): Promise<void>;
 }
@@ -35,6 +35,11 @@ export interface Server {
 const START_MS_MAX = 20_000;
 const STOP_MS_MAX = 20_000;
 const OUTPUT_BYTES_MAX = 8192;
+
+const living = new Set<Child>();
+process.once('exit', () => {
+  for (const child of living) child.kill();
+});
 
 class Child {
   #output = '';
@@ -44,7 +49,11 @@ class Child {
   constructor(command: readonly string[], env: NodeJS.ProcessEnv, folder: string) {
     const [file, ...args] = command as [string, ...string[]];
     this.#process = spawn(file, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#process.once('exit', () => (this.#ended = true));
+    living.add(this);
+    this.#process.once('exit', () => {
+      this.#ended = true;
+      living.delete(this);
+    });
     this.#process.once('error', (error) => {
       this.#output += String(error);
       this.#ended = true;
@@ -70,6 +79,10 @@ class Child {
       `/readyz; the server said:\n${this.#output}`,
       START_MS_MAX,
     );
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL');
   }
 
   async stop(): Promise<void> {
@@ -114,8 +127,11 @@ export async function startService(env: NodeJS.ProcessEnv = {}): Promise<Server>
     edgePort,
     studio,
     path: (room) => `/v1/ws?room=${room}`,
-    token: (user, room) =>
-      tokens.issue({ user, rooms: [room], role: 'member', ttlMs: 3_600_000 }, clock.now()),
+    token: (user, room, name) =>
+      tokens.issue(
+        { user, rooms: [room], role: 'member', ttlMs: 3_600_000, ...(name && { name }) },
+        clock.now(),
+      ),
     usage: () => usageOf(child.pid),
     stop: async () => {
       studio.close();

@@ -61,6 +61,8 @@ export interface LoadOptions {
   readonly port: number;
   readonly path: string;
   readonly room: string;
+  /** More than one: viewers in turn are in `<room>-0`, `<room>-1`, …; `path` ends with the room. */
+  readonly rooms?: number;
   readonly viewers: number;
   readonly format?: Format;
   /** Connections opened per second. */
@@ -72,8 +74,12 @@ export interface LoadOptions {
   readonly texts?: readonly string[];
   /** Share of viewers that stop reading once joined. */
   readonly stall?: number;
+  /** How viewers join a foreign server (bench/load/manner.h); compiled viewers only. */
+  readonly manner?: readonly string[];
   /** Viewers join, leave and come again as fast as they can. */
   readonly churn?: boolean;
+  /** False: on any core. */
+  readonly isPinned?: boolean;
 }
 
 export interface Builder {
@@ -92,7 +98,9 @@ const ANSWER_MS_MAX = 10_000;
 export function buildViewers(): Builder {
   const from = join(projectFolder, 'bench', 'load');
   const out = join(projectFolder, 'bench', 'out');
-  const sources = ['viewers.c', 'sockets.h', 'payload.h', 'counts.h'].map((n) => join(from, n));
+  const sources = ['viewers.c', 'sockets.h', 'manner.h', 'payload.h', 'counts.h'].map((n) =>
+    join(from, n),
+  );
   mkdirSync(out, { recursive: true });
   const program = join(out, 'viewers');
   for (const compiler of ['cc', 'gcc', 'clang']) {
@@ -136,7 +144,10 @@ export class ViewerLoad {
 
   constructor(builder: Builder, options: LoadOptions) {
     const args = [...builder.command.slice(1), ...this.#arguments(options)];
-    const [file, ...rest] = pinned(LOAD_CORE, builder.command[0]!, args) as [string, ...string[]];
+    const program = builder.command[0]!;
+    const command =
+      options.isPinned === false ? [program, ...args] : pinned(LOAD_CORE, program, args);
+    const [file, ...rest] = command as [string, ...string[]];
     this.#process = spawn(file, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#process.stdin?.on('error', () => undefined);
     this.#process.stderr?.on('data', (part: Buffer) => {
@@ -175,6 +186,11 @@ export class ViewerLoad {
     this.#process.stdin?.write(`speak ${perSecond}\n`);
   }
 
+  /** Every `nth` viewer stops reading, until 0 lets them all go on. */
+  pause(nth: number): void {
+    this.#process.stdin?.write(`pause ${nth}\n`);
+  }
+
   async stop(): Promise<void> {
     if (this.#process.exitCode === null) {
       const ended = once(this.#process, 'exit');
@@ -199,7 +215,8 @@ export class ViewerLoad {
     const { port, path, room, viewers, format = 'json', rate = 2000, tokens, texts } = options;
     const processes = options.processes ?? Math.ceil(viewers / VIEWERS_PER_PROCESS_MAX);
     const addresses = Math.max(4, Math.ceil(viewers / ADDRESS_VIEWERS));
-    const args = { port, path, room, viewers, format, rate, processes, addresses };
+    const { rooms = 1 } = options;
+    const args = { port, path, room, rooms, viewers, format, rate, processes, addresses };
     const list = Object.entries({ ...args, seconds: SECONDS_MAX }).flatMap(([name, value]) => [
       `--${name}`,
       String(value),
@@ -209,6 +226,7 @@ export class ViewerLoad {
       const quoted = texts.map((text) => JSON.stringify(text));
       list.push('--texts', this.#file('texts', quoted));
     }
+    if (options.manner !== undefined) list.push('--manner', this.#file('manner', options.manner));
     if (options.stall !== undefined) list.push('--stall', String(options.stall));
     if (options.churn === true) list.push('--churn');
     return list;

@@ -18,7 +18,11 @@ export interface Window {
 }
 
 /** Lets the load run for `seconds` and returns what happened in them. */
-export async function measure(server: Server, load: ViewerLoad, seconds: number): Promise<Window> {
+export async function measure(
+  server: Pick<Server, 'usage'>,
+  load: ViewerLoad,
+  seconds: number,
+): Promise<Window> {
   await load.mark();
   const before = server.usage();
   const own = process.cpuUsage();

@@ -2,7 +2,7 @@
 
 export interface Addressed {
   readonly address: string;
-  readonly headers?: ReadonlyMap<string, string>;
+  readonly headers?: Pick<ReadonlyMap<string, string>, 'get'>;
   header?(name: string): string;
 }
 

@@ -26,11 +26,19 @@ export interface RoomFrame {
 
 export type Encoding = 'text' | 'deflate' | 'events';
 
+/** Which frames: all, the keepable ones, or those and what is meant for some. */
+export type Part = 'all' | 'keep' | 'aside';
+
 const LINE_BREAK = Buffer.from('\n');
 
 export class Batch {
   readonly keepCount: number;
   readonly dropCount: number;
+  /** Droppable publications for everyone, and the bytes of their frames' lines. */
+  readonly openDropCount: number;
+  readonly openDropBytes: number;
+  /** Bytes of all lines. */
+  readonly bytes: number;
   readonly #frames: readonly RoomFrame[];
   readonly #compressed: () => void;
   readonly #forms = new Map<string, readonly Buffer[]>();
@@ -39,42 +47,65 @@ export class Batch {
   constructor(frames: readonly RoomFrame[], compressed: () => void) {
     this.#frames = frames;
     this.#compressed = compressed;
-    let keep = 0;
-    let all = 0;
-    for (const frame of frames) {
-      all += frame.count;
-      if (frame.class === 'keep') keep += frame.count;
+    let [keep, all, openDrop, openDropBytes, bytes] = [0, 0, 0, 0, 0];
+    for (const { count, json, class: of, aim } of frames) {
+      all += count;
+      bytes += json.length;
+      if (of === 'keep') keep += count;
+      else if (aim === undefined) {
+        openDrop += count;
+        openDropBytes += json.length;
+      }
     }
     this.keepCount = keep;
     this.dropCount = all - keep;
+    this.openDropCount = openDrop;
+    this.openDropBytes = openDropBytes;
+    this.bytes = bytes;
+  }
+
+  /** Publications of a part. */
+  count(part: Part): number {
+    if (part === 'keep') return this.keepCount;
+    return this.keepCount + this.dropCount - (part === 'all' ? 0 : this.openDropCount);
   }
 
   /** The messages to send, in order. */
-  form(encoding: Encoding, keepOnly: boolean): readonly Buffer[] {
-    const key = keepOnly && this.dropCount > 0 ? `${encoding} keep` : encoding;
+  form(encoding: Encoding, wanted: Part = 'all'): readonly Buffer[] {
+    const part = this.#simplest(wanted);
+    const key = part === 'all' ? encoding : `${encoding} ${part}`;
     const made = this.#forms.get(key);
     if (made !== undefined) return made;
-    const form = this.#make(encoding, keepOnly && this.dropCount > 0);
+    const form = this.#make(encoding, part);
     this.#forms.set(key, form);
     return form;
   }
 
-  #make(encoding: Encoding, keepOnly: boolean): readonly Buffer[] {
-    if (encoding === 'events') return joinRuns(this.#chosen(keepOnly).map(eventOf), undefined);
+  /** Parts that are the same here share their bytes. */
+  #simplest(part: Part): Part {
+    if (this.dropCount === 0 || this.count(part) === this.count('all')) return 'all';
+    return this.dropCount === this.openDropCount ? 'keep' : part;
+  }
+
+  #make(encoding: Encoding, part: Part): readonly Buffer[] {
+    if (encoding === 'events') return joinRuns(this.#chosen(part).map(eventOf), undefined);
     if (encoding === 'text') {
       return joinRuns(
-        this.#chosen(keepOnly).map((frame) => frame.json),
+        this.#chosen(part).map((frame) => frame.json),
         LINE_BREAK,
       );
     }
-    return this.form('text', keepOnly).map((text) => {
+    return this.form('text', part).map((text) => {
       this.#compressed();
       return deflateFlush(text);
     });
   }
 
-  #chosen(keepOnly: boolean): readonly RoomFrame[] {
-    return keepOnly ? this.#frames.filter((frame) => frame.class === 'keep') : this.#frames;
+  #chosen(part: Part): readonly RoomFrame[] {
+    if (part === 'all') return this.#frames;
+    return this.#frames.filter(
+      ({ class: of, aim }) => of === 'keep' || (part === 'aside' && aim !== undefined),
+    );
   }
 }
 

@@ -7,17 +7,21 @@ import { CLOSE, type CloseCode } from '../src/close-codes.js';
 import { parseRoomId, type RoomId } from '../src/ids.js';
 import { COMMAND_BYTES_MAX } from '../src/limits.js';
 import { randomId } from '../src/random.js';
+import type { Verdict } from '../src/verdict.js';
 import {
   byeLine,
   errorLine,
   leftLine,
   pongLine,
+  receivingLine,
   verdictLine,
   welcomeLine,
 } from '../src/wire/outgoing.js';
-import type { Command, JoinCommand, SendCommand } from '../src/wire/schema.js';
+import type { Command, JoinCommand, ReceiveCommand, SendCommand } from '../src/wire/schema.js';
+import type { Answered } from './answers.js';
 import { NO_ROOM, type RoomOrNone } from './delivery-report.js';
-import { Ingress } from './ingress.js';
+import { FewMap } from './few-map.js';
+import { Ingress, type IngressOut } from './ingress.js';
 import type { LiveRoom } from './live-room.js';
 import { closeName } from './meters.js';
 import { ROOMS_PER_VIEWER_MAX } from './options.js';
@@ -33,52 +37,45 @@ interface Stay {
   readonly live: LiveRoom;
 }
 
-/** `joining` holds a ticket for each join under way: a leave takes the ticket back. */
-type Stage =
-  | {
-      readonly is: 'open';
-      readonly stays: Map<RoomId, Stay>;
-      readonly joining: Map<RoomId, object>;
-    }
-  | { readonly is: 'ended' };
+/** A viewer heard of lately is not looked after for this long. */
+const QUIET_MS_MAX = 5000;
 
-export class Connection implements SocketListener, Occupant, Watcher {
+export class Connection implements SocketListener, Occupant, Watcher, IngressOut, Answered {
   readonly outlet: Outlet;
   readonly #id = randomId();
   readonly #socket: ViewerSocket;
   readonly #parts: ViewerParts;
   readonly #ingress: Ingress;
-  readonly #left: () => void;
-  #stage: Stage = { is: 'open', stays: new Map(), joining: new Map() };
+  readonly #address: string;
+  readonly #stays = new FewMap<RoomId, Stay>();
+  /** A ticket for each join under way: a leave takes the ticket back. */
+  #joining: FewMap<RoomId, object> | undefined;
+  isOpen = true;
+  heldLines = '';
+  #reportTat = 0;
   #heardAt: number;
   #pingedAt = -Infinity;
 
-  /** `left` is called once when the connection is gone. */
+  /** Counted in at `address` already; it counts itself out when it is gone. */
   constructor(
     socket: ViewerSocket,
     encoding: 'text' | 'deflate',
     parts: ViewerParts,
-    left: () => void,
+    address: string,
   ) {
     this.#socket = socket;
     this.#parts = parts;
-    this.#left = left;
+    this.#address = address;
     this.#heardAt = parts.clock.now();
     this.outlet = new Outlet(encoding, socket, parts.tuning, parts.meters);
-    this.#ingress = new Ingress({
-      command: (command) => this.#command(command),
-      reply: (name, line) => this.#reply(name, line),
-      refusedSend: (verdict) => parts.meters.verdicts.add(verdict),
-      counted: (what) => parts.meters.commands.add(what),
-      tooBroken: () => this.end(CLOSE.badInput),
-    });
+    this.#ingress = new Ingress(this);
     parts.watchers.add(this);
     this.#greet();
   }
 
   received(bytes: Uint8Array): void {
     this.#heardAt = this.#parts.clock.now();
-    this.#ingress.take(bytes, this.#heardAt, () => this.#stage.is === 'open');
+    this.#ingress.take(bytes, this.#heardAt);
   }
 
   heard(): void {
@@ -86,50 +83,72 @@ export class Connection implements SocketListener, Occupant, Watcher {
   }
 
   closed(): void {
-    const stage = this.#stage;
-    this.#stage = { is: 'ended' };
+    const wasIn = this.isOpen;
+    this.isOpen = false;
     this.#parts.watchers.remove(this);
     this.#parts.acks.left(this);
-    if (stage.is === 'open') for (const stay of stage.stays.values()) this.#vacate(stay);
-    this.#left();
+    for (const [room, stay] of this.#stays.entries()) {
+      this.#stays.delete(room);
+      this.#vacate(stay);
+    }
+    if (wasIn) this.#parts.addresses.remove(this.#address);
   }
 
+  /** Unless it is heard later; a token may expire any time after the join. */
+  quietUntil = 0;
+
   sweep(now: number): SweepEnd {
-    if (this.#stage.is === 'ended') return 'fine';
+    if (!this.isOpen) return 'fine';
     const { heartbeatMs, idleMs } = this.#parts.tuning();
     const silentMs = now - this.#heardAt;
     if (silentMs >= idleMs) {
       this.end(CLOSE.idle, this.#jitterMs());
       return 'fine';
     }
-    for (const [room, { seat }] of this.#stage.stays) {
+    for (const [room, { seat }] of this.#stays.entries()) {
       if (seat.identity.expiresAt <= now) this.dismiss(room, CLOSE.expired);
     }
-    if (silentMs < heartbeatMs || now - this.#pingedAt < heartbeatMs) return 'fine';
+    const sinceMs = Math.min(silentMs, now - this.#pingedAt);
+    if (sinceMs < heartbeatMs) {
+      this.quietUntil =
+        now + this.#quietMs(Math.min(heartbeatMs - sinceMs, idleMs - silentMs), now);
+      return 'fine';
+    }
     this.#pingedAt = now;
     this.#socket.ping();
     return 'pinged';
   }
 
+  /** At most `ms`, and so little that what is tuned holds soon; less where a token expires. */
+  #quietMs(ms: number, now: number): number {
+    let quietMs = Math.min(ms, QUIET_MS_MAX);
+    for (const [, { seat }] of this.#stays.entries()) {
+      quietMs = Math.min(quietMs, seat.identity.expiresAt - now);
+    }
+    return quietMs;
+  }
+
   /** Ends the stay in one room, or the connection when it is in no other. */
   dismiss(room: RoomId, close: CloseCode, retryAfterMs?: number): void {
-    if (this.#stage.is === 'ended') return;
-    const { stays, joining } = this.#stage;
-    const stay = stays.get(room);
+    if (!this.isOpen) return;
+    const stay = this.#stays.get(room);
     if (stay === undefined) return;
-    if (close === CLOSE.slow || stays.size + joining.size === 1) {
+    if (close === CLOSE.slow || this.#rooms === 1) {
       this.end(close, retryAfterMs);
       return;
     }
-    stays.delete(room);
+    this.#stays.delete(room);
     this.#vacate(stay);
-    this.#reply('bye', byeLine(close, retryAfterMs, room));
+    this.reply('bye', byeLine(close, retryAfterMs, { room }));
   }
 
-  end(close: CloseCode, retryAfterMs?: number): void {
-    if (this.#stage.is === 'ended') return;
+  end(close: CloseCode, retryAfterMs?: number, edges?: readonly string[]): void {
+    if (!this.isOpen) return;
     const { code, reason } = close;
-    if (close !== CLOSE.slow) this.outlet.line('bye', byeLine(close, retryAfterMs));
+    if (close !== CLOSE.slow) {
+      this.#flushHeld();
+      this.outlet.line('bye', byeLine(close, retryAfterMs, edges && { edges }));
+    }
     this.#parts.meters.closed.add(closeName(close));
     this.#socket.end(code, JSON.stringify({ reason, retryAfterMs }));
   }
@@ -141,7 +160,7 @@ export class Connection implements SocketListener, Occupant, Watcher {
       this.#parts.meters.joins.add('invalid');
       const rule = '[A-Za-z0-9_-]{1,64}';
       const message = `"room" must be: ${rule}`;
-      this.#reply('error', errorLine({ code: 'invalid', message, field: 'room', rule }));
+      this.reply('error', errorLine({ code: 'invalid', message, field: 'room', rule }));
       return;
     }
     this.#join({ type: 'join', room: id, ...(token === undefined ? {} : { token }) });
@@ -152,10 +171,10 @@ export class Connection implements SocketListener, Occupant, Watcher {
     const { heartbeatMs, reconnectJitterMs } = tuning();
     const now = Math.round(clock.now());
     const line = { viewer: this.#id, edge, heartbeatMs, reconnectJitterMs, now };
-    this.#reply('welcome', welcomeLine({ ...line, commandBytesMax: COMMAND_BYTES_MAX }));
+    this.reply('welcome', welcomeLine({ ...line, commandBytesMax: COMMAND_BYTES_MAX }));
   }
 
-  #command(command: Command): void {
+  command(command: Command): void {
     this.#parts.meters.commands.add(command.type);
     switch (command.type) {
       case 'join':
@@ -166,45 +185,49 @@ export class Connection implements SocketListener, Occupant, Watcher {
         return this.#send(command);
       case 'ack':
         return this.#parts.acks.acked(this, (command.room ?? NO_ROOM) as RoomOrNone, command.ids);
+      case 'receive':
+        return this.#receive(command);
+      case 'report':
+        return this.#report(command);
       case 'ping':
-        return this.#reply('pong', pongLine(this.#parts.clock.now()));
+        return this.reply('pong', pongLine(this.#parts.clock.now()));
     }
   }
 
   #join(command: JoinCommand): void {
-    if (this.#stage.is === 'ended') return;
-    const { stays, joining } = this.#stage;
+    if (!this.isOpen) return;
     const room = command.room as RoomId;
-    if (stays.has(room) || joining.has(room)) {
-      this.#reply('error', errorLine({ code: 'already_joined', message: 'joined already', room }));
+    if (this.#stays.has(room) || this.#joining?.has(room) === true) {
+      this.reply('error', errorLine({ code: 'already_joined', message: 'joined already', room }));
       return;
     }
-    if (stays.size + joining.size >= ROOMS_PER_VIEWER_MAX) {
+    if (this.#rooms >= ROOMS_PER_VIEWER_MAX) {
       const rule = `maxRooms ${ROOMS_PER_VIEWER_MAX}`;
       const message = 'this connection is in too many rooms';
-      this.#reply('error', errorLine({ code: 'rate_limited', message, room, rule }));
+      this.reply('error', errorLine({ code: 'rate_limited', message, room, rule }));
       return;
     }
     const ticket = {};
-    joining.set(room, ticket);
+    this.#joining ??= new FewMap();
+    this.#joining.set(room, ticket);
     this.#enter(command, ticket).catch((error: unknown) => this.#parts.fault('join', error));
   }
 
   async #enter({ room: name, token, since }: JoinCommand, ticket: object): Promise<void> {
     const room = name as RoomId;
-    const isWanted = () => this.#stage.is === 'open' && this.#stage.joining.get(room) === ticket;
+    const isWanted = () => this.isOpen && this.#joining?.get(room) === ticket;
     const guestSeed = this.#id;
     const request = { room, token, since, guestSeed, occupant: this, isWanted };
     const entered = await this.#parts.entry.enter(request);
-    const stage = this.#stage;
     const wasWanted = isWanted();
-    if (stage.is === 'open' && wasWanted) stage.joining.delete(room);
+    if (wasWanted) this.#unticket(room);
     if ('refused' in entered) {
-      if (wasWanted) this.#reply('error', errorLine(entered.refused));
+      if (wasWanted) this.reply('error', errorLine(entered.refused));
     } else if ('gone' in entered) {
       if (wasWanted) this.end(CLOSE.slow);
-    } else if (stage.is === 'open' && wasWanted) {
-      stage.stays.set(room, entered);
+    } else if (wasWanted) {
+      // The room's own text: many hold one, not each its own.
+      this.#stays.set(entered.live.room, entered);
       const { user, role } = entered.seat.identity;
       if (role !== 'guest') enterUser(this.#parts, this, user.id);
     } else {
@@ -212,45 +235,108 @@ export class Connection implements SocketListener, Occupant, Watcher {
     }
   }
 
+  get #rooms(): number {
+    return this.#stays.size + (this.#joining?.size ?? 0);
+  }
+
+  #unticket(room: RoomId): void {
+    this.#joining?.delete(room);
+    if (this.#joining?.size === 0) this.#joining = undefined;
+  }
+
   #leave(room: RoomId): void {
-    if (this.#stage.is === 'ended') return;
-    this.#stage.joining.delete(room);
-    const stay = this.#stage.stays.get(room);
+    if (!this.isOpen) return;
+    this.#unticket(room);
+    const stay = this.#stays.get(room);
     if (stay !== undefined) {
-      this.#stage.stays.delete(room);
+      this.#stays.delete(room);
       this.#vacate(stay);
     }
-    this.#reply('left', leftLine(room));
+    this.reply('left', leftLine(room));
+  }
+
+  #receive({ room, classes }: ReceiveCommand): void {
+    if (!this.isOpen) return;
+    const stay = this.#stays.get(room as RoomId);
+    if (stay === undefined) {
+      const message = 'join the room first';
+      this.reply('error', errorLine({ code: 'not_joined', message, room }));
+      return;
+    }
+    stay.live.receive(stay.seat, classes);
+    this.reply('receiving', receivingLine(room, classes));
+  }
+
+  /** Never answered: who is in no room any more reports to nobody. */
+  #report(command: Command & { type: 'report' }): void {
+    const { cdnReports, meters } = this.#parts;
+    if (!this.#stays.has(command.room as RoomId)) return meters.cdnReports.add('not_joined');
+    this.#reportTat = cdnReports.take(command, this.#reportTat);
   }
 
   #send(command: SendCommand): void {
-    if (this.#stage.is === 'ended') return;
+    if (!this.isOpen) return;
     const { room, id } = command;
-    const ended = ({ id: publication, ...end }: Ended) => {
-      const carried = publication === undefined ? {} : { publication };
-      this.#reply('verdict', verdictLine({ room, id, ...carried, ...end }));
-    };
-    const stay = this.#stage.stays.get(room as RoomId);
+    const { speaking } = this.#parts;
+    const stay = this.#stays.get(room as RoomId);
     if (stay === undefined) {
-      this.#parts.speaking.end({ verdict: 'not_joined' }, ended);
+      this.refusedSend('not_joined', verdictLine({ room, id, verdict: 'not_joined' }));
       return;
     }
     const { live, seat } = stay;
     const speech = { room: live.room, known: live.mirror, identity: seat.identity, body: command };
-    this.#parts.speaking.say(speech, ended);
+    const refusal = speaking.refuse(speech);
+    if (refusal !== undefined) {
+      this.#answer(verdictLine({ room, id, ...refusal }));
+      return;
+    }
+    speaking.say(speech, ({ id: publication, ...end }: Ended) => {
+      const carried = publication === undefined ? {} : { publication };
+      this.reply('verdict', verdictLine({ room, id, ...carried, ...end }));
+    });
+  }
+
+  refusedSend(verdict: Verdict, line: string): void {
+    this.#parts.meters.verdicts.add(verdict);
+    this.#answer(line);
+  }
+
+  counted(what: 'broken' | 'over_quota'): void {
+    this.#parts.meters.commands.add(what);
+  }
+
+  tooBroken(): void {
+    this.end(CLOSE.badInput);
+  }
+
+  /** Sends the refusals that wait; nothing once the connection has ended. */
+  tellHeld(): void {
+    if (this.isOpen && !this.#flushHeld()) this.end(CLOSE.slow, this.#jitterMs());
+  }
+
+  #flushHeld(): boolean {
+    if (this.heldLines === '') return true;
+    const lines = this.heldLines;
+    this.heldLines = '';
+    return this.outlet.line('verdict', lines);
+  }
+
+  /** A refusal of the edge's own. */
+  #answer(line: string): void {
+    if (this.isOpen) this.#parts.answers.tell(this, line, this.#heardAt);
   }
 
   /** What the viewer is told is bounded as what it is sent: one that does not read is ended. */
-  #reply(name: string, line: string): void {
-    if (this.#stage.is === 'ended') return;
-    if (!this.outlet.line(name, line)) this.end(CLOSE.slow, this.#jitterMs());
+  reply(name: string, line: string): void {
+    if (!this.isOpen) return;
+    // What was refused before comes first.
+    if (!this.#flushHeld() || !this.outlet.line(name, line)) this.end(CLOSE.slow, this.#jitterMs());
   }
 
   #vacate({ seat, live }: Stay): void {
     live.leave(seat);
     const { id } = seat.identity.user;
-    const elsewhere = this.#stage.is === 'open' ? [...this.#stage.stays.values()] : [];
-    if (!elsewhere.some((stay) => stay.seat.identity.user.id === id)) {
+    if (!this.#stays.entries().some(([, stay]) => stay.seat.identity.user.id === id)) {
       this.#parts.users.leave(id, this);
     }
     this.#parts.hub.settle(live);

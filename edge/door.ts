@@ -17,7 +17,7 @@ export class Door {
   }
 
   upgrade(request: HandshakeRequest): Handshake {
-    const { addresses, tuning, isDraining, meters } = this.#parts;
+    const { addresses, tuning, isDraining, meters, newcomers } = this.#parts;
     const address = addressOf(request, tuning().trustProxy);
     const refusal = doorRefusal(
       {
@@ -26,6 +26,7 @@ export class Door {
         host: request.header('host'),
         connections: addresses.total,
         connectionsOfAddress: addresses.of(address),
+        busyMs: newcomers.waitMs(),
       },
       tuning(),
     );
@@ -34,16 +35,16 @@ export class Door {
     if ('why' in spoken) return this.#refuse(spoken);
     const room = request.query.get('room');
     const token = request.query.get('token') || undefined;
-    const left = addresses.enter(address);
+    addresses.add(address);
     meters.opened.add('websocket');
     return {
       accept: true,
       protocol: spoken.protocol,
       isBinary: spoken.isDeflate,
-      abandoned: left,
+      abandoned: () => addresses.remove(address),
       open: (socket) => {
         const encoding = spoken.isDeflate ? 'deflate' : 'text';
-        const connection = new Connection(socket, encoding, this.#parts, left);
+        const connection = new Connection(socket, encoding, this.#parts, address);
         if (room !== null) connection.joinAtOnce(room, token);
         return connection;
       },

@@ -6,11 +6,12 @@ import type { RoomId } from '../src/ids.js';
 import type { Clock } from '../src/ports/clock.js';
 import type { Tokens } from '../src/tokens.js';
 import type { ErrorLine } from '../src/wire/outgoing.js';
-import type { Position } from '../src/words.js';
+import type { Classes, Position } from '../src/words.js';
 import type { Hub } from './hub.js';
 import { guest, identify, type Identity, type IdentityFlaw } from './identity.js';
 import type { LiveRoom } from './live-room.js';
 import type { EdgeMeters } from './meters.js';
+import type { Newcomers } from './newcomers.js';
 import type { Occupant, Seat } from './slice.js';
 
 export interface EntryParts {
@@ -18,12 +19,15 @@ export interface EntryParts {
   readonly tokens: () => Tokens;
   readonly clock: Clock;
   readonly meters: EdgeMeters;
+  readonly newcomers: Newcomers;
 }
 
 export interface EntryRequest {
   readonly room: RoomId;
   readonly token: string | undefined;
   readonly since: Position | undefined;
+  /** What it wants to be sent; absent: all. */
+  readonly classes?: Classes;
   /** Makes a viewer without a user the same guest in every room. */
   readonly guestSeed: string;
   readonly occupant: Occupant;
@@ -61,6 +65,8 @@ export class Entry {
     const { room, token, guestSeed } = request;
     const identity = this.identity(room, token, guestSeed);
     if ('refused' in identity) return identity;
+    const busyMs = this.#parts.newcomers.enter();
+    if (busyMs !== undefined) return { refused: this.#busy(room, busyMs) };
     const entered = await this.#parts.hub.visit(room, (live) => this.#sit(live, identity, request));
     return typeof entered === 'string' ? { refused: this.#missing(room, entered) } : entered;
   }
@@ -75,6 +81,12 @@ export class Entry {
     return { code: failure, message: 'the room cannot be reached now', room, retryAfterMs };
   }
 
+  #busy(room: RoomId, retryAfterMs: number): ErrorLine {
+    this.#parts.meters.joins.add('busy');
+    const message = 'this edge lets few in at the moment';
+    return { code: 'unavailable', message, room, rule: 'newcomers', retryAfterMs };
+  }
+
   async #sit(live: LiveRoom, identity: Identity, request: EntryRequest): Promise<Entered> {
     const before = this.#refusal(live, identity);
     if (before !== undefined) return { refused: before };
@@ -84,7 +96,7 @@ export class Entry {
     // The room may have changed its mind while the past was fetched.
     const after = this.#refusal(live, identity);
     if (after !== undefined) return { refused: after };
-    const seat = live.seat(request.occupant, identity, prepared);
+    const seat = live.seat(request.occupant, identity, prepared, request.classes);
     return seat === undefined ? { gone: true } : { seat, live };
   }
 

@@ -5,7 +5,7 @@
 import { CLOSE, type CloseCode } from '../src/close-codes.js';
 import type { RoomId } from '../src/ids.js';
 import { byeLine } from '../src/wire/outgoing.js';
-import type { Position } from '../src/words.js';
+import type { Classes, Position } from '../src/words.js';
 import type { LiveRoom } from './live-room.js';
 import { closeName } from './meters.js';
 import { Outlet } from './outlet.js';
@@ -19,6 +19,7 @@ export interface EventsRequest {
   readonly room: RoomId;
   readonly token: string | undefined;
   readonly since: Position | undefined;
+  readonly classes: Classes;
   readonly guestSeed: string;
   readonly headers: Headers;
 }
@@ -93,6 +94,8 @@ export class EventStream implements Occupant, Watcher {
     this.#over();
   }
 
+  readonly quietUntil = 0;
+
   sweep(now: number): SweepEnd {
     if (this.#isOver || this.#stay === undefined) return 'fine';
     if (this.#stay.seat.identity.expiresAt <= now) {
@@ -109,14 +112,14 @@ export class EventStream implements Occupant, Watcher {
     this.end(close, retryAfterMs);
   }
 
-  end(close: CloseCode, retryAfterMs?: number): void {
+  end(close: CloseCode, retryAfterMs?: number, edges?: readonly string[]): void {
     if (this.#isOver) return;
     this.#parts.meters.closed.add(closeName(close));
     if (close === CLOSE.slow) {
       // It does not read: a goodbye would only wait behind the rest.
       this.#pipe.stream?.cut();
     } else {
-      this.outlet.line('bye', byeLine(close, retryAfterMs));
+      this.outlet.line('bye', byeLine(close, retryAfterMs, edges && { edges }));
       this.#pipe.stream?.end();
     }
     this.#over();

@@ -4,6 +4,9 @@
  */
 import type { Fact, FactChange } from '../src/wire/internal.js';
 
+/** What stands for those that there are none of. */
+const ALWAYS: Readonly<Record<string, string>> = { attributes: '{}', cdn: 'null' };
+
 export class Facts {
   readonly #facts = new Map<string, string | Map<string, string>>();
   #text: string | undefined;
@@ -49,10 +52,10 @@ export class Facts {
     return `{${JSON.stringify(name)}:${this.json(name) ?? '{}'}${more}}`;
   }
 
-  /** All of them as members of a JSON object, without its braces; `attributes` is always there. */
+  /** All of them as members of a JSON object, without its braces; some are always there. */
   get text(): string {
-    this.#text ??= [...new Set(['attributes', ...this.#facts.keys()])]
-      .map((name) => `${JSON.stringify(name)}:${this.json(name) ?? '{}'}`)
+    this.#text ??= [...new Set([...Object.keys(ALWAYS), ...this.#facts.keys()])]
+      .map((name) => `${JSON.stringify(name)}:${this.json(name) ?? ALWAYS[name]}`)
       .join(',');
     return this.#text;
   }

@@ -1,10 +1,11 @@
 /**
  * Owns the edge's one line of work on the way down: whoever is due is flushed in turn, at the pace
  * the pacer allows, keepable frames first. Runs after a bus callback's turn or from a timer.
- * Rules: SPEC E-OUT-2, E-OUT-3.
+ * Rules: SPEC E-OUT-2, E-OUT-3, E-PACE-1 to E-PACE-3.
  */
 import type { Cancel, Clock } from '../src/ports/clock.js';
-import { Pacer } from './core/pace.js';
+import { calmMs, fanoutShare, KEEP_STEP_MS, Pacer } from './core/pace.js';
+import { SmoothRate } from './core/smooth-rate.js';
 import { Turns, type Turn } from './core/turns.js';
 import type { EdgeMeters } from './meters.js';
 import type { EdgeTuning } from './options.js';
@@ -13,7 +14,21 @@ import type { EdgeTuning } from './options.js';
 export interface Flushable extends Turn {
   /** Sends what is due; true when there is more to do in another turn. */
   run(): boolean;
+  /** Flushes of the like that make up a round of its room. */
+  readonly peers: number;
 }
+
+export interface FanoutParts {
+  readonly clock: Clock;
+  readonly tuning: () => EdgeTuning;
+  readonly meters: EdgeMeters;
+  readonly fault: (where: string, error: unknown) => void;
+  /** CPU time this process has used since its start, milliseconds. */
+  readonly cpuMs: () => number;
+}
+
+/** How often the share of the core that is left for fan-out is looked at. */
+const SHARE_EVERY_MS = 100;
 
 export class Fanout {
   readonly #clock: Clock;
@@ -22,21 +37,27 @@ export class Fanout {
   readonly #fault: (where: string, error: unknown) => void;
   readonly #turns = new Turns<Flushable>();
   readonly #pacer: Pacer;
+  readonly #cpuMs: () => number;
+  /** All work of the core, and that of flushes. */
+  readonly #busy: SmoothRate;
+  readonly #flushing: SmoothRate;
+  #flushedMs = 0;
+  #shareAt: number;
   #timer: Cancel | undefined;
   #isQueued = false;
   #isStopped = false;
 
-  constructor(
-    clock: Clock,
-    tuning: () => EdgeTuning,
-    meters: EdgeMeters,
-    fault: (where: string, error: unknown) => void,
-  ) {
+  constructor({ clock, tuning, meters, fault, cpuMs }: FanoutParts) {
+    const now = clock.now();
     this.#clock = clock;
     this.#tuning = tuning;
     this.#meters = meters;
     this.#fault = fault;
-    this.#pacer = new Pacer(tuning().busyShare, clock.now());
+    this.#cpuMs = cpuMs;
+    this.#pacer = new Pacer(tuning().busyShare, now);
+    this.#busy = new SmoothRate(cpuMs(), now);
+    this.#flushing = new SmoothRate(0, now);
+    this.#shareAt = now;
   }
 
   /** Something waits for it. */
@@ -53,7 +74,7 @@ export class Fanout {
 
   /** Takes the new share. */
   retune(): void {
-    this.#pacer.tune(this.#tuning().busyShare);
+    this.#reshare(this.#clock.now());
   }
 
   stop(): void {
@@ -64,28 +85,33 @@ export class Fanout {
   #work(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       if (this.#isStopped) return;
       const now = this.#clock.now();
-      const waitMs = this.#waitMs(now);
+      const waitMs = this.#waitMs(now, isFirst);
       if (waitMs === undefined) return;
       if (waitMs > 0) {
         this.#timer = this.#clock.after(Math.max(1, Math.ceil(waitMs)), () => this.#work());
         return;
       }
-      const turn = this.#turns.next(now);
+      const keepOnly = this.#turns.holdsKeep && this.#pacer.waitMs(now) > 0;
+      const turn = this.#turns.next(now, keepOnly && !this.#isOverdue(now));
       if (turn === undefined) return;
       this.#flush(turn, now);
     }
   }
 
-  /** Until the next flush; undefined when nobody waits. */
-  #waitMs(now: number): number | undefined {
+  /** Until the next flush; undefined when nobody waits. What comes first may go ahead of the pace. */
+  #waitMs(now: number, isFirst: boolean): number | undefined {
     const nextAt = this.#turns.nextAt(now);
     if (nextAt === undefined) return undefined;
-    const oldest = this.#turns.oldest() ?? now;
-    const isOverdue = now - oldest >= this.#tuning().paceMaxMs;
-    return Math.max(nextAt - now, isOverdue ? 0 : this.#pacer.waitMs(now));
+    if (this.#isOverdue(now)) return nextAt - now;
+    const paceMs = this.#pacer.waitMs(now, this.#turns.holdsKeep);
+    return Math.max(nextAt - now, isFirst && paceMs <= KEEP_STEP_MS ? 0 : paceMs);
+  }
+
+  #isOverdue(now: number): boolean {
+    return now - (this.#turns.oldest() ?? now) >= this.#tuning().paceMaxMs;
   }
 
   #flush(turn: Flushable, now: number): void {
@@ -97,9 +123,20 @@ export class Fanout {
       this.#fault('flush', error);
     }
     const end = this.#clock.now();
-    turn.notBefore = now + this.#tuning().paceMinMs;
-    this.#meters.flushSeconds.observe((end - now) / 1000);
-    this.#pacer.spend(end - now, end);
+    const tookMs = end - now;
+    turn.notBefore = now + Math.max(this.#tuning().paceMinMs, calmMs(tookMs * turn.peers));
+    this.#meters.flushSeconds.observe(tookMs / 1000);
+    this.#pacer.spend(tookMs, end);
+    this.#flushedMs += tookMs;
+    if (end - this.#shareAt >= SHARE_EVERY_MS) this.#reshare(end);
     if (hasMore) this.#turns.add(turn, false, end);
+  }
+
+  /** What is not fan-out has its part of the core too. */
+  #reshare(now: number): void {
+    this.#shareAt = now;
+    const flushing = this.#flushing.next(this.#flushedMs, now);
+    const other = this.#busy.next(this.#cpuMs(), now) - flushing;
+    this.#pacer.tune(fanoutShare(this.#tuning().busyShare, other));
   }
 }

@@ -5,9 +5,9 @@
  */
 import { parseRoomId, type RoomId } from '../src/ids.js';
 import { POLL_WAIT_MS_MAX, VERDICT_WAIT_MS } from '../src/limits.js';
-import { VERDICT_STATUS } from '../src/verdict.js';
 import { decodeDanmakuBody, decodeText, isBroken } from '../src/wire/commands.js';
 import { parseCursor } from '../src/wire/outgoing.js';
+import { CLASSES, type Classes } from '../src/words.js';
 import { addressOf } from './address.js';
 import { EventStream } from './event-stream.js';
 import {
@@ -17,9 +17,9 @@ import {
   jsonReply,
   preflightReply,
   refusedReply,
-  retryHeader,
   type Headers,
 } from './http-replies.js';
+import { EDGE_RETRY_MS, invalid, tokenOf, verdictReply, waitOf } from './http-reading.js';
 import type { Identity } from './identity.js';
 import type { LiveRoom } from './live-room.js';
 import type { ViewerParts } from './parts.js';
@@ -39,13 +39,17 @@ interface Call {
   readonly left: () => void;
 }
 
+interface PollAsked {
+  readonly cursor: string;
+  readonly waitMs: number;
+  readonly classes: Classes;
+}
+
 const METHODS = {
   ...{ events: 'GET', publications: 'GET', danmaku: 'POST' },
   ...{ attributes: 'GET', queues: 'GET', polls: 'GET' },
 } as const;
 type Endpoint = keyof typeof METHODS;
-
-const EDGE_RETRY_MS = 1000;
 
 export class ViewerHttp {
   readonly #parts: ViewerParts;
@@ -84,7 +88,7 @@ export class ViewerHttp {
   }
 
   #enter(endpoint: Endpoint, roomText: string, request: HttpRequest, exchange: HttpExchange): void {
-    const { addresses, meters, tuning, isDraining } = this.#parts;
+    const { addresses, meters, tuning, isDraining, newcomers } = this.#parts;
     const origin = request.headers.get('origin') ?? '';
     const address = addressOf(request, tuning().trustProxy);
     const refusal = doorRefusal(
@@ -94,6 +98,8 @@ export class ViewerHttp {
         host: request.headers.get('host') ?? '',
         connections: addresses.total,
         connectionsOfAddress: addresses.of(address),
+        // Who polls is here already.
+        busyMs: endpoint === 'events' ? newcomers.waitMs() : undefined,
       },
       tuning(),
     );
@@ -113,8 +119,16 @@ export class ViewerHttp {
       exchange.reply(invalid('room', '[A-Za-z0-9_-]{1,64}', headers));
       return;
     }
-    const left = addresses.enter(address);
     const token = tokenOf(request);
+    if (endpoint === 'publications' && token === undefined) {
+      const known = this.#knownAnswer(room, address, request);
+      if (known !== undefined) {
+        meters.opened.add('poll');
+        exchange.reply(bytesReply(200, known, headers));
+        return;
+      }
+    }
+    const left = addresses.enter(address);
     const call: Call = { request, exchange, room, address, token, headers, left };
     try {
       this[endpoint](call);
@@ -133,10 +147,19 @@ export class ViewerHttp {
       call.left();
       return;
     }
+    const classes = this.#classes(call);
+    if (classes === undefined) return;
     this.#parts.meters.opened.add('events');
     const stream = new EventStream(exchange, headers, this.#parts, call.left);
     stream
-      .open({ room, token, since: since?.position, guestSeed: `${address} ${room}`, headers })
+      .open({
+        room,
+        token,
+        since: since?.position,
+        classes,
+        guestSeed: `${address} ${room}`,
+        headers,
+      })
       .catch((error: unknown) => this.#failed('events', error, call));
   }
 
@@ -144,18 +167,35 @@ export class ViewerHttp {
   publications(call: Call): void {
     const { request, exchange, headers } = call;
     const cursor = request.query.get('cursor') ?? '';
-    const waitMs = Number(request.query.get('waitMs') || '0');
-    const isWait = Number.isInteger(waitMs) && waitMs >= 0 && waitMs <= POLL_WAIT_MS_MAX;
-    if (!isWait || (cursor !== '' && parseCursor(cursor) === undefined)) {
-      const [field, rule] = isWait
-        ? ['cursor', 'a cursor of an earlier answer']
-        : ['waitMs', `a whole number, 0-${POLL_WAIT_MS_MAX}`];
+    const waitMs = waitOf(request.query.get('waitMs') ?? '');
+    if (waitMs === undefined || (cursor !== '' && parseCursor(cursor) === undefined)) {
+      const [field, rule]: [string, string] =
+        waitMs !== undefined
+          ? ['cursor', 'a cursor of an earlier answer']
+          : ['waitMs', `a whole number, 0-${POLL_WAIT_MS_MAX}`];
       exchange.reply(invalid(field, rule, headers));
       call.left();
       return;
     }
+    const classes = this.#classes(call);
+    if (classes === undefined) return;
     this.#parts.meters.opened.add('poll');
-    this.#poll(call, cursor, waitMs).catch((error: unknown) => this.#failed('poll', error, call));
+    this.#poll(call, { cursor, waitMs, classes }).catch((error: unknown) =>
+      this.#failed('poll', error, call),
+    );
+  }
+
+  /** For a guest who polled before, at a cursor answered before: nothing is to be made or asked. */
+  #knownAnswer(room: RoomId, viewer: string, { query }: HttpRequest): Buffer | undefined {
+    const live = this.#parts.hub.find(room);
+    const identity = live?.desk.seen(viewer);
+    if (live === undefined || identity === undefined || query.get('classes') !== null) return;
+    const answer = live.desk.known(query.get('cursor') ?? '');
+    if (answer === undefined || live.refusal(identity) !== undefined) return undefined;
+    const waitMs = query.get('waitMs');
+    if (waitMs !== null && waitOf(waitMs) === undefined) return undefined;
+    live.desk.see(viewer, identity);
+    return answer;
   }
 
   /** `GET …/attributes`: what `joined` shows, for who missed a change or follows by polling. */
@@ -182,7 +222,17 @@ export class ViewerHttp {
     }).catch((error: unknown) => this.#failed(name, error, call));
   }
 
-  async #poll(call: Call, cursor: string, waitMs: number): Promise<void> {
+  /** What the query wants to be sent; undefined: answered that it is no such thing. */
+  #classes({ request, exchange, headers, left }: Call): Classes | undefined {
+    const asked = request.query.get('classes') ?? 'all';
+    const classes = CLASSES.find((one) => one === asked);
+    if (classes !== undefined) return classes;
+    exchange.reply(invalid('classes', `one of ${CLASSES.join(', ')}`, headers));
+    left();
+    return undefined;
+  }
+
+  async #poll(call: Call, { cursor, waitMs, classes }: PollAsked): Promise<void> {
     const { token, address, exchange, headers } = call;
     let stop = () => undefined as void;
     const aborted = () => stop();
@@ -194,7 +244,7 @@ export class ViewerHttp {
         call.left();
       };
       if (cursor === '') done(live.desk.window());
-      else stop = live.desk.poll(cursor, waitMs, done);
+      else stop = (classes === 'all' ? live.desk : live.keepDesk).poll(cursor, waitMs, done);
     });
   }
 
@@ -246,7 +296,10 @@ export class ViewerHttp {
     }
     const answer = this.#answerOnce(call, body.id);
     const known = this.#parts.hub.find(room)?.mirror;
-    this.#parts.speaking.say({ room, known, identity, body }, answer);
+    const speech = { room, known, identity, body };
+    const refusal = this.#parts.speaking.refuse(speech);
+    if (refusal === undefined) this.#parts.speaking.say(speech, answer);
+    else answer(refusal);
   }
 
   /** Answers with the verdict, or `unavailable` when it does not come in time. */
@@ -281,34 +334,4 @@ export class ViewerHttp {
     call.exchange.reply(errorReply({ status: 500, code: 'internal', message }, call.headers));
     call.left();
   }
-}
-
-function verdictReply(end: Ended, id: string | number | undefined, headers: Headers) {
-  const { verdict, id: publication, retryAfterMs, field, rule, reason } = end;
-  const status = VERDICT_STATUS[verdict];
-  const retry = status === 429 || status === 503 ? retryHeader(retryAfterMs ?? EDGE_RETRY_MS) : {};
-  const body = { verdict, id, publication, retryAfterMs, reason };
-  if (status < 400) return jsonReply(status, body, headers);
-  const message = `the danmaku was refused: ${verdict}`;
-  const error = { status, code: verdict, message };
-  const detail = {
-    ...(field === undefined ? {} : { field }),
-    ...(rule === undefined ? {} : { rule }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  };
-  const reply = errorReply({ ...error, ...detail }, { ...retry, ...headers });
-  const { error: told } = JSON.parse(String(reply.body)) as { error: object };
-  return { ...reply, body: JSON.stringify({ ...body, error: told }) };
-}
-
-function invalid(field: string | undefined, rule: string | undefined, headers: Headers) {
-  const detail = { field: field ?? '', rule: rule ?? '' };
-  const message = `"${detail.field}" must be: ${detail.rule}`;
-  return errorReply({ status: 400, code: 'invalid', message, ...detail }, headers);
-}
-
-/** `Authorization: Bearer …`, or `?token=` for what cannot set headers. */
-function tokenOf(request: HttpRequest): string | undefined {
-  const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '');
-  return bearer?.[1] ?? (request.query.get('token') || undefined);
 }

@@ -74,7 +74,7 @@ export class Hub {
 
   /** Answers every poll that waits. */
   closePolls(): void {
-    for (const room of this.#rooms.values()) room.desk.close();
+    for (const room of this.#rooms.values()) room.closePolls();
   }
 
   refreshAll(): void {

@@ -16,17 +16,21 @@ import type { Command } from '../src/wire/schema.js';
 /** Where the ingress of one connection leads. */
 export interface IngressOut {
   command(command: Command): void;
+  /** Whether it takes more: a command may end the connection. */
+  readonly isOpen: boolean;
   /** A line for the viewer. */
   reply(name: string, line: string): void;
-  /** A refused `send` that named itself: its one verdict. */
-  refusedSend(verdict: 'invalid' | 'rate_limited'): void;
+  /** A refused `send` that named itself: its one verdict, and the line that tells it. */
+  refusedSend(verdict: 'invalid' | 'rate_limited', line: string): void;
   counted(what: 'broken' | 'over_quota'): void;
   /** Too much that cannot be understood. */
   tooBroken(): void;
 }
 
 const QUOTA: Quota = { perSecond: COMMANDS_PER_SECOND, burst: COMMANDS_BURST };
-const KNOWN_TYPES: readonly unknown[] = ['join', 'leave', 'send', 'ack', 'ping'];
+const KNOWN_TYPES: readonly unknown[] = [
+  ...['join', 'leave', 'send', 'ack', 'receive', 'report', 'ping'],
+];
 
 export class Ingress {
   readonly #out: IngressOut;
@@ -37,25 +41,30 @@ export class Ingress {
     this.#out = out;
   }
 
-  /** Takes one socket message. `isOpen` is asked between lines: a command may end the connection. */
-  take(bytes: Uint8Array, now: number, isOpen: () => boolean): void {
+  /** Takes one socket message. */
+  take(bytes: Uint8Array, now: number): void {
     const text = decodeText(bytes);
     if (typeof text !== 'string') {
       this.#broken(text);
       return;
     }
-    let isTold = false;
-    for (const line of text.split('\n')) {
-      if (!isOpen()) return;
-      if (line === '' || line === '\r') continue;
-      const tat = gcra(this.#tat, now, QUOTA);
-      if (tat !== undefined) {
-        this.#tat = tat;
-        this.#line(line);
-      } else {
-        isTold = this.#overQuota(line, now, isTold);
-      }
+    // Nearly always one line, which needs no list.
+    if (!text.includes('\n')) {
+      this.#take(text, now, false);
+      return;
     }
+    let isTold = false;
+    for (const line of text.split('\n')) isTold = this.#take(line, now, isTold);
+  }
+
+  /** Takes a line within the quota; the answer is whether the viewer was told of it. */
+  #take(line: string, now: number, isTold: boolean): boolean {
+    if (!this.#out.isOpen || line === '' || line === '\r') return isTold;
+    const tat = gcra(this.#tat, now, QUOTA);
+    if (tat === undefined) return this.#overQuota(line, now, isTold);
+    this.#tat = tat;
+    this.#line(line);
+    return isTold;
   }
 
   #line(line: string): void {
@@ -83,8 +92,9 @@ export class Ingress {
     const retryAfterMs = gcraWaitMs(this.#tat, now, QUOTA);
     const send = line.includes('"send"') && !isTooLarge(line) ? sendOf(line) : undefined;
     if (send !== undefined) {
-      this.#out.refusedSend('rate_limited');
-      this.#out.reply('verdict', verdictLine({ ...send, verdict: 'rate_limited', retryAfterMs }));
+      const { room, id } = send;
+      const told = verdictLine({ room, id, verdict: 'rate_limited', retryAfterMs });
+      this.#out.refusedSend('rate_limited', told);
       return isTold;
     }
     if (!isTold) {
@@ -99,8 +109,8 @@ export class Ingress {
     const send = broken.id === undefined ? undefined : sendOf(line);
     if (send !== undefined) {
       this.#out.counted('broken');
-      this.#out.refusedSend('invalid');
-      this.#out.reply('verdict', verdictLine({ ...send, verdict: 'invalid', field, rule }));
+      const told = verdictLine({ ...send, verdict: 'invalid', field, rule });
+      this.#out.refusedSend('invalid', told);
     } else {
       this.#broken(broken, KNOWN_TYPES.includes(parsed(line)?.['type']));
     }

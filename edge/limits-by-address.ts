@@ -17,16 +17,24 @@ export class AddressCounts {
 
   /** Counts one in; the answer counts it out again, once. */
   enter(address: string): () => void {
-    this.#counts.set(address, this.of(address) + 1);
-    this.#total++;
+    this.add(address);
     let isIn = true;
     return () => {
-      if (!isIn) return;
+      if (isIn) this.remove(address);
       isIn = false;
-      this.#total--;
-      const left = this.of(address) - 1;
-      if (left > 0) this.#counts.set(address, left);
-      else this.#counts.delete(address);
     };
+  }
+
+  /** As `enter`, for those who see to it themselves that they are counted out once. */
+  add(address: string): void {
+    this.#counts.set(address, this.of(address) + 1);
+    this.#total++;
+  }
+
+  remove(address: string): void {
+    this.#total--;
+    const left = this.of(address) - 1;
+    if (left > 0) this.#counts.set(address, left);
+    else this.#counts.delete(address);
   }
 }

@@ -8,7 +8,7 @@ import type { RoomId } from '../src/ids.js';
 import type { Random } from '../src/random.js';
 import type { RoomNote, RoomSnapshot } from '../src/wire/internal.js';
 import { joinedLine } from '../src/wire/outgoing.js';
-import type { Position } from '../src/words.js';
+import type { Classes, Position } from '../src/words.js';
 import type { Acks } from './acks.js';
 import { atOf, idOf } from './aimed-frames.js';
 import { catchUp } from './core/catch-up.js';
@@ -25,9 +25,11 @@ import type { PresenceBook } from './presence.js';
 import { Seating } from './seating.js';
 import { Showing, type Prepared, type ShownPublication } from './showing.js';
 import type { Occupant, Seat } from './slice.js';
+import type { Thinning } from './thinning.js';
 
 export interface LiveRoomParts extends FollowerParts {
   readonly fanout: Fanout;
+  readonly thinning: Thinning;
   readonly presence: PresenceBook;
   readonly acks: Acks;
   readonly random: Random;
@@ -44,6 +46,8 @@ const DISMISS_STEP = 500;
 export class LiveRoom {
   readonly room: RoomId;
   readonly desk: PollDesk;
+  /** Those who want keepable publications only. */
+  readonly keepDesk: PollDesk;
   readonly #parts: LiveRoomParts;
   readonly #follower: Follower;
   #seating: Seating | undefined;
@@ -59,7 +63,10 @@ export class LiveRoom {
       frame: (frame) => {
         if (!this.#seats.take(frame, this.mirror.head)) parts.meters.framesLost.add('shed');
         // Pollers all get the same: nothing of what is meant for some.
-        if (frame.aim === undefined) this.desk.moved(frame.class === 'keep');
+        if (frame.aim !== undefined) return;
+        const isKeep = frame.class === 'keep';
+        this.desk.moved(isKeep);
+        if (isKeep) this.keepDesk.moved(true);
       },
       note: (note) => this.#note(note),
       started: ({ tags }) => this.#start(tags),
@@ -70,6 +77,7 @@ export class LiveRoom {
       },
     });
     this.desk = new PollDesk(this, parts);
+    this.keepDesk = new PollDesk(this, parts, this.desk);
     this.#showing = new Showing(() => this.mirror, parts.tuning);
   }
 
@@ -129,8 +137,13 @@ export class LiveRoom {
   }
 
   /** Seats a viewer and sends it `joined`; undefined when it could not take even that. */
-  seat(occupant: Occupant, identity: Identity, prepared: Prepared): Seat | undefined {
-    const slice = this.#seats.next();
+  seat(
+    occupant: Occupant,
+    identity: Identity,
+    prepared: Prepared,
+    classes?: Classes,
+  ): Seat | undefined {
+    const slice = this.#seats.next(classes);
     // A viewer that has seen more than its slice was sent: the slice catches up first.
     const seen = prepared.since?.offset ?? 0;
     if (prepared.older !== undefined && slice.sent.offset < seen) this.#seats.flush(slice);
@@ -163,6 +176,11 @@ export class LiveRoom {
     return seat;
   }
 
+  /** From now on the viewer is sent these classes; nothing keepable is missed or repeated. */
+  receive(seat: Seat, classes: Classes): void {
+    this.#seats.move(seat, classes);
+  }
+
   leave(seat: Seat): void {
     this.#seats.remove(seat);
     this.#parts.acks.left(seat.occupant, this.room);
@@ -178,8 +196,18 @@ export class LiveRoom {
   stop(): void {
     this.#isOver = true;
     this.#follower.stop();
-    this.desk.close();
+    this.closePolls();
     this.desk.sweep(Infinity);
+  }
+
+  /** Answers every poll that waits. */
+  closePolls(): void {
+    this.#desks((desk) => desk.close());
+  }
+
+  #desks(use: (desk: PollDesk) => void): void {
+    use(this.desk);
+    use(this.keepDesk);
   }
 
   get #seats(): Seating {
@@ -191,7 +219,7 @@ export class LiveRoom {
     switch (note.note) {
       case 'recall':
         this.#showing.forget();
-        this.desk.forget();
+        this.#desks((desk) => desk.forget());
         break;
       case 'tags':
         // What came before is judged by what the tags were.
@@ -215,10 +243,11 @@ export class LiveRoom {
   }
 
   #start(tags: RoomSnapshot['tags']): void {
-    const { fanout, tuning, meters } = this.#parts;
+    const { fanout, tuning, meters, thinning } = this.#parts;
     this.#seating = new Seating(this.mirror.head, {
       fanout,
       tuning,
+      thinning,
       compressed: () => meters.compressions.add(),
       tooSlow: (slow) => this.#dismiss(slow, CLOSE.slow),
       delivered: ({ aim, texts }, { occupant }) => {
@@ -256,14 +285,14 @@ export class LiveRoom {
     this.#parts.clock.after(CLOSE_GRACE_MS, () => {
       if (this.#isOver) return;
       this.#seats.flushAll();
-      this.desk.close();
+      this.closePolls();
       this.#dismissInSteps([...this.#seats.seats()], CLOSE.closed);
     });
   }
 
   #end(close: CloseCode): void {
     this.#isOver = true;
-    this.desk.close();
+    this.closePolls();
     this.desk.sweep(Infinity);
     this.#seats.flushAll();
     this.#dismissInSteps([...this.#seats.seats()], close);

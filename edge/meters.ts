@@ -13,13 +13,17 @@ export const JOIN_ENDS = [
   'banned',
   'closed',
   'full',
+  'busy',
   'unavailable',
   'invalid',
 ] as const;
 export type JoinEnd = (typeof JOIN_ENDS)[number];
 
 const TRANSPORTS = ['websocket', 'events', 'poll', 'post'] as const;
-const COMMANDS = ['join', 'leave', 'send', 'ack', 'ping', 'broken', 'over_quota'] as const;
+const COMMANDS = [
+  ...(['join', 'leave', 'send', 'ack', 'receive', 'report', 'ping'] as const),
+  ...(['broken', 'over_quota'] as const),
+] as const;
 const LOST = ['stale', 'known', 'held', 'shed', 'undecodable'] as const;
 const RELIABLE = [
   'sent',
@@ -30,6 +34,7 @@ const RELIABLE = [
   'over_bound',
   'unackable',
 ] as const;
+const CDN_REPORTS = ['taken', 'too_soon', 'not_joined', 'over_bound'] as const;
 const CLOSES = Object.keys(CLOSE) as CloseReason[];
 const closeNames = new Map<number, CloseReason>(CLOSES.map((name) => [CLOSE[name].code, name]));
 
@@ -53,12 +58,14 @@ export interface EdgeMeters {
   readonly sentBytes: Counter;
   readonly deliveries: Counter;
   readonly skipped: Counter;
+  readonly thinned: Counter;
   readonly compressions: Counter;
   readonly flushSeconds: Histogram;
   readonly waitSeconds: Histogram;
   readonly uplinkBatches: CounterSet<'sent' | 'full' | 'down'>;
   readonly presenceReports: CounterSet<'sent' | 'full' | 'down' | 'unreadable'>;
   readonly reliable: CounterSet<(typeof RELIABLE)[number]>;
+  readonly cdnReports: CounterSet<(typeof CDN_REPORTS)[number]>;
   readonly faults: Counter;
 }
 
@@ -112,6 +119,12 @@ function viewerMeters(meter: Meter) {
       'answer',
       ['sent', 'full', 'down', 'unreadable'] as const,
     ),
+    cdnReports: meter.counters(
+      'barrage_edge_cdn_reports_total',
+      'Reports of viewers on CDNs by what became of them',
+      'end',
+      CDN_REPORTS,
+    ),
     faults: meter.counter('barrage_edge_faults_total', 'Errors caught in callbacks'),
   };
 }
@@ -148,6 +161,10 @@ function flowMeters(meter: Meter) {
       'barrage_edge_skipped_total',
       'Droppable publications slow viewers missed, once for each viewer',
     ),
+    thinned: meter.counter(
+      'barrage_edge_thinned_total',
+      'Droppable publications not sent because the edge would send too much, once for each viewer',
+    ),
     reliable: meter.counters(
       'barrage_edge_reliable_total',
       'Publications to be acknowledged, once for each viewer and what became of them',
@@ -169,9 +186,17 @@ export interface GaugeSources {
   readonly uplink: { readonly pending: number };
   readonly addresses: { readonly total: number };
   readonly acks: { readonly waiting: number };
+  readonly thinning: { readonly share: number };
 }
 
-export function edgeGauges(meter: Meter, { hub, uplink, addresses, acks }: GaugeSources): void {
+export function edgeGauges(meter: Meter, sources: GaugeSources): void {
+  const { hub, uplink, addresses, acks, thinning } = sources;
+  meter.gauge(
+    'barrage_edge_let_through',
+    'Share of the droppable flushes sent, 1 when nothing is thinned out',
+    () => thinning.share,
+    'mean',
+  );
   meter.gauge(
     'barrage_edge_unacked',
     'Publications sent and not acknowledged yet, once for each viewer',

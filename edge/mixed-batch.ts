@@ -4,7 +4,7 @@
  * Without such frames a flush never comes here. Rules: SPEC E-SCOPE-1 to E-SCOPE-3.
  */
 import type { AudienceIndex } from './audience-index.js';
-import { Batch, type RoomFrame } from './batch.js';
+import { Batch, type Part, type RoomFrame } from './batch.js';
 import { isMeant, type Aim, type Cohort } from './core/aim.js';
 import type { Seat, Slice } from './slice.js';
 
@@ -30,6 +30,11 @@ export class MixedBatch {
     this.hasOpen = this.aimed.length < frames.length;
   }
 
+  /** What is for everyone. */
+  get open(): Batch {
+    return this.variant(NONE);
+  }
+
   /** What is for everyone and the chosen ones, in the order in which they came. */
   variant(choice: Choice): Batch {
     const key = choice.join();
@@ -46,13 +51,17 @@ export class MixedBatch {
 export interface MixedFlush {
   readonly slice: Slice;
   readonly batch: MixedBatch;
+  readonly part: Part;
+  /** Who of the slice gets it; absent: everyone. */
+  readonly among?: (seat: Seat) => boolean;
   readonly audience: AudienceIndex;
   /** A viewer was handed a frame meant for it. */
   readonly delivered: (frame: AimedFrame, seat: Seat) => void;
 }
 
 /** Sends each viewer of the slice what is for it; the answer is who was too slow for it. */
-export function flushMixed({ slice, batch, audience, delivered }: MixedFlush): readonly Seat[] {
+export function flushMixed(flush: MixedFlush): readonly Seat[] {
+  const { slice, batch, part, among, audience, delivered } = flush;
   const named = new Map<Seat, number[]>();
   const byTags: number[] = [];
   batch.aimed.forEach(({ aim }, place) => {
@@ -67,9 +76,10 @@ export function flushMixed({ slice, batch, audience, delivered }: MixedFlush): r
   // Where nothing is for all of a cohort, only those named are looked at.
   const isWide = batch.hasOpen || byTags.length > 0;
   for (const seat of isWide ? [...slice.seats] : named.keys()) {
+    if (among?.(seat) === false) continue;
     const choice = merged(named.get(seat), ofCohort(seat.viewing.cohort));
     if (choice.length === 0 && !batch.hasOpen) continue;
-    if (!seat.occupant.outlet.deliver(batch.variant(choice))) slow.push(seat);
+    if (!seat.occupant.outlet.deliver(batch.variant(choice), part)) slow.push(seat);
     else for (const place of choice) delivered(batch.aimed[place]!, seat);
   }
   return slow;

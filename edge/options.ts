@@ -35,6 +35,19 @@ export interface EdgeTuning {
   readonly reconnectJitterMs: number;
   /** Take a viewer's address from the last entry of X-Forwarded-For. */
   readonly trustProxy: boolean;
+  /** How often it tells where it is and what it carries. */
+  readonly reportMs: number;
+  /** Base of the address viewers use; empty: made of the host and the port listened on. */
+  readonly advertise: string;
+  readonly region: string;
+  /** Bytes per second from which, and below which, droppable frames are thinned out; 0: not. */
+  readonly egressSoftBytes: number;
+  readonly egressHardBytes: number;
+  /** Lateness of the loop from which they are thinned out bit by bit, and fast; 0: not. */
+  readonly lagSoftMs: number;
+  readonly lagHardMs: number;
+  /** Viewers it asks to be sent at most; 0: `connectionsMax`. */
+  readonly capacity: number;
 }
 
 export interface EdgeOptions extends EdgeTuning {
@@ -42,6 +55,10 @@ export interface EdgeOptions extends EdgeTuning {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Which socket library it listens with. */
+  readonly sockets: 'auto' | 'uws' | 'ws';
+  /** Other processes listen on the port too. */
+  readonly isShared: boolean;
   /** Keepable publications a room's ring holds for replay. */
   readonly ringCount: number;
   readonly ringBytes: number;
@@ -50,6 +67,8 @@ export interface EdgeOptions extends EdgeTuning {
 export const EDGE_DEFAULTS: Omit<EdgeOptions, 'id'> = {
   host: '0.0.0.0',
   port: 8080,
+  sockets: 'auto',
+  isShared: false,
   origins: [],
   connectionsPerAddress: 1000,
   connectionsPerUser: 5,
@@ -65,6 +84,14 @@ export const EDGE_DEFAULTS: Omit<EdgeOptions, 'id'> = {
   lingerMs: 30_000,
   reconnectJitterMs: 2000,
   trustProxy: false,
+  reportMs: 250,
+  advertise: '',
+  region: '',
+  capacity: 0,
+  egressSoftBytes: 0,
+  egressHardBytes: 0,
+  lagSoftMs: 0,
+  lagHardMs: 0,
   ringCount: 1000,
   ringBytes: 1 << 20,
 };

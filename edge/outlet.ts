@@ -2,7 +2,7 @@
  * Owns what goes down one connection, WebSocket or event stream: its encoding, and where it stands
  * with the slow marks. Rules: SPEC E-SLOW-1, E-SLOW-2; the decision itself is core/slow-policy.ts.
  */
-import type { Batch, Encoding } from './batch.js';
+import type { Batch, Encoding, Part } from './batch.js';
 import { eventText } from './batch.js';
 import { slowStep, type SlowMarks } from './core/slow-policy.js';
 import { deflateLine } from './deflate.js';
@@ -29,25 +29,22 @@ export class Outlet {
     return this.#lags;
   }
 
-  /** Sends a flush, or its keepable part to one that lags; false: too slow, end it. */
-  deliver(batch: Batch): boolean {
-    if (this.#waits && !this.#weigh()) return false;
-    const messages = batch.form(this.encoding, this.#lags);
-    for (const message of messages) {
+  /** Sends a part of a flush, to one that lags what is keepable; false: too slow, end it. */
+  deliver(batch: Batch, wanted: Part = 'all'): boolean {
+    if (this.#waits && !this.#weigh(bytesOf(batch.form(this.encoding, wanted)))) return false;
+    const part = this.#lags ? 'keep' : wanted;
+    for (const message of batch.form(this.encoding, part)) {
       if (!this.#send(message)) return false;
     }
-    if (this.#lags) {
-      this.#meters.skipped.add(batch.dropCount);
-      this.#meters.deliveries.add(batch.keepCount);
-    } else {
-      this.#meters.deliveries.add(batch.keepCount + batch.dropCount);
-    }
+    const count = batch.count(part);
+    this.#meters.deliveries.add(count);
+    if (part !== wanted) this.#meters.skipped.add(batch.count(wanted) - count);
     return true;
   }
 
   /** Sends one of the edge's own lines; false: too slow, end it. `id` is for event streams. */
   line(name: string, line: string, id?: string): boolean {
-    if (this.#waits && !this.#weigh()) return false;
+    if (this.#waits && !this.#weigh(line.length)) return false;
     if (this.encoding === 'text') return this.#send(line);
     return this.#send(this.encoding === 'deflate' ? deflateLine(line) : eventText(name, line, id));
   }
@@ -63,11 +60,19 @@ export class Outlet {
     return this.#pipe.bufferedBytes() <= this.#marks().hardMarkBytes;
   }
 
-  #weigh(): boolean {
-    const bytes = this.#pipe.bufferedBytes();
+  #weigh(nextBytes: number): boolean {
+    const bufferedBytes = this.#pipe.bufferedBytes();
+    // With nothing waiting a flush of any size is taken: it may all fit into the network.
+    const bytes = { bufferedBytes, nextBytes: bufferedBytes > 0 ? nextBytes : 0 };
     const step = slowStep(this.#lags, bytes, this.#marks());
-    this.#waits = bytes > 0;
+    this.#waits = bufferedBytes > 0;
     this.#lags = step === 'keep';
     return step !== 'end';
   }
+}
+
+function bytesOf(messages: readonly (string | Uint8Array)[]): number {
+  let sum = 0;
+  for (const message of messages) sum += message.length;
+  return sum;
 }

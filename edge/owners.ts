@@ -1,7 +1,8 @@
 /**
  * Owns the questions an edge asks the owners of rooms over the bus: snapshots and replays. Answers
- * are whole or a failure; nothing is thrown.
+ * are whole or a failure; nothing is thrown. What many ask at once is asked once.
  */
+import { asBarrageError } from '../src/errors.js';
 import type { RoomId } from '../src/ids.js';
 import type { Bus } from '../src/ports/bus.js';
 import { shardOf } from '../src/shards.js';
@@ -22,10 +23,13 @@ export type LogText = readonly [offset: number, json: string];
 
 /** An owner may answer a replay in parts; more parts than this are not worth the wait. */
 const REPLAY_PARTS_MAX = 8;
+const ASK_AGAIN_MS = 500;
 
 export class Owners {
   readonly #bus: Bus;
   readonly #meters: EdgeMeters;
+  /** Replays under way, by room and offsets: viewers that lost their edge together ask together. */
+  readonly #replays = new Map<string, Promise<LogText[] | OwnerFailure>>();
 
   constructor(bus: Bus, meters: EdgeMeters) {
     this.#bus = bus;
@@ -39,7 +43,16 @@ export class Owners {
   }
 
   /** Publications `from`..`to`, all of them in order, or why not. */
-  async replay(room: RoomId, from: number, to: number): Promise<LogText[] | OwnerFailure> {
+  replay(room: RoomId, from: number, to: number): Promise<LogText[] | OwnerFailure> {
+    const key = `${room} ${from} ${to}`;
+    const asked = this.#replays.get(key);
+    if (asked !== undefined) return asked;
+    const replay = this.#replay(room, from, to).finally(() => this.#replays.delete(key));
+    this.#replays.set(key, replay);
+    return replay;
+  }
+
+  async #replay(room: RoomId, from: number, to: number): Promise<LogText[] | OwnerFailure> {
     const entries: LogText[] = [];
     let next = from;
     for (let part = 0; next <= to; part++) {
@@ -59,12 +72,22 @@ export class Owners {
 
   async #ask<T>(call: EdgeCall): Promise<T | OwnerFailure> {
     try {
-      const subject = callSubject(shardOf(call.room));
-      const bytes = await this.#bus.request(subject, encodeJson(call), OWNER_WAIT_MS);
-      const answer = decodeJson<EdgeAnswer<T>>(bytes);
+      const answer = decodeJson<EdgeAnswer<T>>(await this.#answerTo(call));
       return answer.ok ? answer : answer.code;
     } catch {
       return 'unavailable';
+    }
+  }
+
+  /** A server may still pass questions to an owner that is lost: after a while it is asked anew. */
+  async #answerTo(call: EdgeCall): Promise<Uint8Array> {
+    const subject = callSubject(shardOf(call.room));
+    const question = encodeJson(call);
+    try {
+      return await this.#bus.request(subject, question, ASK_AGAIN_MS);
+    } catch (error) {
+      if (asBarrageError(error).code !== 'timeout') throw error;
+      return this.#bus.request(subject, question, OWNER_WAIT_MS - ASK_AGAIN_MS);
     }
   }
 }

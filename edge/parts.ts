@@ -5,10 +5,13 @@ import type { Log } from '../src/ports/log.js';
 import type { Clock } from '../src/ports/clock.js';
 import type { Random } from '../src/random.js';
 import type { Acks, Receiver } from './acks.js';
+import type { Answers } from './answers.js';
+import type { CdnReports } from './cdn-reports.js';
 import type { Entry } from './entry.js';
 import type { Hub } from './hub.js';
 import type { AddressCounts } from './limits-by-address.js';
 import type { EdgeMeters } from './meters.js';
+import type { Newcomers } from './newcomers.js';
 import type { EdgeTuning } from './options.js';
 import type { Speaking } from './speech.js';
 import type { UserConnections } from './users.js';
@@ -23,10 +26,13 @@ export interface ViewerParts {
   readonly tuning: () => EdgeTuning;
   readonly hub: Hub;
   readonly entry: Entry;
+  readonly newcomers: Newcomers;
   readonly speaking: Speaking;
+  readonly answers: Answers;
   readonly watchers: Watchers;
   readonly users: UserConnections<Watcher & Receiver>;
   readonly acks: Acks;
+  readonly cdnReports: CdnReports;
   readonly addresses: AddressCounts;
   readonly isDraining: () => boolean;
   /** What a callback threw. */

@@ -5,7 +5,8 @@
  */
 import type { Cancel, Clock } from '../src/ports/clock.js';
 import type { RoomId } from '../src/ids.js';
-import { parseCursor } from '../src/wire/outgoing.js';
+import { CDN_KIND } from '../src/wire/cdn-words.js';
+import { encodeCursor, parseCursor } from '../src/wire/outgoing.js';
 import type { Kept } from './core/keep-ring.js';
 import { pollPublications, type PollPlace } from './core/poll-answer.js';
 import type { Fanout, Flushable } from './fanout.js';
@@ -40,6 +41,8 @@ const ANSWERS_BYTES_MAX = 1 << 20;
 /** One who polled this long ago still counts as a viewer. */
 const SEEN_MS = 30_000;
 const SEEN_MAX = 50_000;
+/** One who polled within this time need not be noted again. */
+const SEEN_STEP_MS = 1000;
 /** A room's pollers come back at about a thousand a second together, and within this time. */
 const POLL_AFTER_MS_MAX = 5000;
 
@@ -50,32 +53,49 @@ export class PollDesk implements Flushable {
   due: 'no' | 'drop' | 'keep' = 'no';
   dueAt = 0;
   notBefore = 0;
+  readonly peers = 1;
   readonly #room: PolledRoom;
   readonly #parts: DeskParts;
+  readonly #main: PollDesk | undefined;
   readonly #answers = new Map<string, Buffer>();
   #answersBytes = 0;
   readonly #making = new Map<string, Promise<Buffer>>();
   readonly #waiting = new Map<string, Set<Poller>>();
   readonly #seen = new Map<string, { readonly at: number; readonly identity: Identity }>();
 
-  constructor(room: PolledRoom, parts: DeskParts) {
+  /** With `main`, the desk of the same room for all, this one is for keepable publications only. */
+  constructor(room: PolledRoom, parts: DeskParts, main?: PollDesk) {
     this.#room = room;
     this.#parts = parts;
+    this.#main = main;
   }
 
   /** Viewers that polled within the last half minute. */
   get viewers(): number {
-    return this.#seen.size;
+    return this.#main?.viewers ?? this.#seen.size;
   }
 
   /** Notes who polls; forgets those not heard of for a while. */
   see(viewer: string, identity: Identity): void {
     if (this.#seen.size >= SEEN_MAX && !this.#seen.has(viewer)) return;
     const before = this.#seen.get(viewer);
+    const now = this.#parts.clock.now();
     if (before === undefined) this.#parts.presence.enter(this.#room.room, identity);
+    else if (now - before.at < SEEN_STEP_MS) return;
     // Set anew at the end: the map stays in order of time.
     this.#seen.delete(viewer);
-    this.#seen.set(viewer, { at: this.#parts.clock.now(), identity: before?.identity ?? identity });
+    this.#seen.set(viewer, { at: now, identity: before?.identity ?? identity });
+  }
+
+  /** Who a viewer that polled lately is. */
+  seen(viewer: string): Identity | undefined {
+    return this.#seen.get(viewer)?.identity;
+  }
+
+  /** The answer at `cursor` if it is made already. */
+  known(cursor: string): Buffer | undefined {
+    // Cursors begin with a digit, the desk's other answers do not.
+    return cursor > '9' ? undefined : this.#answers.get(cursor);
   }
 
   /** At `Infinity` nobody polls here any more. */
@@ -89,12 +109,16 @@ export class PollDesk implements Flushable {
 
   /** The newest window, for one who has no cursor. */
   window(): Buffer {
-    const key = `window ${this.#room.mirror.openHead.seq} ${this.#room.mirror.openHead.cursor}`;
+    if (this.#main !== undefined) return this.#main.window();
+    const { openHead, facts } = this.#room.mirror;
+    const cdn = facts.json(CDN_KIND) ?? '';
+    const key = `window ${openHead.seq} ${openHead.cursor} ${cdn}`;
     return this.#answers.get(key) ?? this.#keep(key, this.#make(undefined, undefined));
   }
 
   /** Answers at `cursor`, now or when there is something new or `waitMs` are over; may be cancelled. */
-  poll(cursor: string, waitMs: number, done: (answer: Buffer) => void): () => void {
+  poll(asked: string, waitMs: number, done: (answer: Buffer) => void): () => void {
+    const cursor = this.#key(asked);
     const known = this.#answers.get(cursor);
     if (known !== undefined) {
       done(known);
@@ -201,9 +225,16 @@ export class PollDesk implements Flushable {
     return rest && [...fetched, ...rest];
   }
 
+  /** What answers go by: where only keepables count, all droppable frames are one place. */
+  #key(cursor: string): string {
+    const place = this.#main === undefined ? undefined : parseCursor(cursor);
+    return place === undefined ? cursor : encodeCursor(place.position, 0);
+  }
+
   #isAtHead(cursor: string): boolean {
     const { openHead: head } = this.#room.mirror;
-    if (cursor === head.cursor) return true;
+    if (cursor === this.#key(head.cursor)) return true;
+    if (this.#main !== undefined) return false;
     const place = parseCursor(cursor);
     const here = parseCursor(head.cursor);
     return (
@@ -220,7 +251,8 @@ export class PollDesk implements Flushable {
     const { openHead: head, status } = this.#room.mirror;
     const key = `empty ${cursor} ${head.seq} ${status}`;
     const place = parseCursor(cursor);
-    return this.#answers.get(key) ?? this.#keep(key, this.#text(cursor, place?.position, true, []));
+    const same = this.#main === undefined ? cursor : head.cursor;
+    return this.#answers.get(key) ?? this.#keep(key, this.#text(same, place?.position, true, []));
   }
 
   #make(place: PollPlace | undefined, kept: readonly Kept[] | undefined): Buffer {
@@ -231,7 +263,9 @@ export class PollDesk implements Flushable {
       const newest = mirror.window.newest(mirror.rules.recent, head.seq, nobody);
       return this.#text(head.cursor, position, false, newest);
     }
-    return this.#text(head.cursor, position, true, pollPublications(place, kept, mirror.window));
+    const classes = this.#main === undefined ? 'all' : 'keep';
+    const found = pollPublications(place, kept, mirror.window, classes);
+    return this.#text(head.cursor, position, true, found);
   }
 
   #text(
@@ -252,11 +286,14 @@ export class PollDesk implements Flushable {
     });
     const close = JSON.stringify({
       cursor,
-      pollAfterMs: Math.min(POLL_AFTER_MS_MAX, this.#seen.size),
+      pollAfterMs: Math.min(POLL_AFTER_MS_MAX, this.viewers),
       closed: mirror.status === 'closed',
     });
+    // Who starts anew is told what others hear of in `joined`; a change comes as a publication.
+    const cdn = recovered ? undefined : mirror.facts.json(CDN_KIND);
+    const fact = cdn === undefined ? '' : `"${CDN_KIND}":${cdn},`;
     const middle = publications.map(({ json }) => json.toString()).join(',');
-    return Buffer.from(`${open.slice(0, -1)},"publications":[${middle}],${close.slice(1)}`);
+    return Buffer.from(`${open.slice(0, -1)},"publications":[${middle}],${fact}${close.slice(1)}`);
   }
 
   #keep(key: string, answer: Buffer): Buffer {

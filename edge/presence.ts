@@ -48,11 +48,15 @@ export interface PresenceParts {
   readonly meters: EdgeMeters;
 }
 
+/** Digests of all shards at once would hold up everything else where there are many rooms. */
+const DIGEST_TURNS = 16;
+
 export class Presence implements PresenceBook {
   readonly #parts: PresenceParts;
   readonly #run: number;
   readonly #shards = new Map<number, ShardUsers>();
   readonly #cancels: readonly Cancel[];
+  #turn = 0;
 
   constructor(parts: PresenceParts) {
     this.#parts = parts;
@@ -61,7 +65,7 @@ export class Presence implements PresenceBook {
     this.#cancels = [
       bus.subscribe(presenceAskSubject(edge), (bytes) => this.#asked(bytes)),
       clock.every(PRESENCE_COUNTS_MS, () => this.#each((users) => this.#tellCounts(users))),
-      clock.every(PRESENCE_DIGEST_MS, () => this.#each((users) => this.#tellDigest(users))),
+      clock.every(PRESENCE_DIGEST_MS / DIGEST_TURNS, () => this.#digestSome()),
     ];
   }
 
@@ -100,6 +104,14 @@ export class Presence implements PresenceBook {
     };
     this.#shards.set(shard, users);
     return users;
+  }
+
+  /** Each shard has its turn once in PRESENCE_DIGEST_MS. */
+  #digestSome(): void {
+    this.#turn = (this.#turn + 1) % DIGEST_TURNS;
+    this.#each((users) => {
+      if (users.shard % DIGEST_TURNS === this.#turn) this.#tellDigest(users);
+    });
   }
 
   #each(run: (users: ShardUsers) => void): void {

@@ -10,9 +10,9 @@ export class RoomFrames {
   #frames: RoomFrame[] = [];
   #bytes = 0;
   #aimed = 0;
-  #lastMixed:
-    { readonly from: number; readonly to: number; readonly batch: MixedBatch } | undefined;
-  #last: { readonly from: number; readonly to: number; readonly batch: Batch } | undefined;
+  /** Batches up to the newest frame by the place they begin after. */
+  readonly #mixed = new Map<number, MixedBatch>();
+  readonly #made = new Map<number, Batch>();
   readonly #compressed: () => void;
 
   constructor(compressed: () => void) {
@@ -41,17 +41,19 @@ export class RoomFrames {
     this.#frames.push(frame);
     this.#bytes += frame.json.length;
     if (frame.aim !== undefined) this.#aimed++;
+    this.#forget();
   }
 
   /** All frames after place `seq`; the same batch for the same place. */
   since(seq: number): Batch | undefined {
     const to = this.#frames.at(-1)?.seq ?? 0;
     if (to <= seq) return undefined;
-    if (this.#last?.from === seq && this.#last.to === to) return this.#last.batch;
+    const made = this.#made.get(seq);
+    if (made !== undefined) return made;
     let start = this.#frames.length;
     while (start > 0 && this.#frames[start - 1]!.seq > seq) start--;
     const batch = new Batch(this.#frames.slice(start), this.#compressed);
-    this.#last = { from: seq, to, batch };
+    this.#made.set(seq, batch);
     return batch;
   }
 
@@ -59,11 +61,11 @@ export class RoomFrames {
   mixedSince(seq: number): MixedBatch | undefined {
     const to = this.#frames.at(-1)?.seq ?? 0;
     if (to <= seq) return undefined;
-    const last = this.#lastMixed;
-    if (last?.from === seq && last.to === to) return last.batch;
+    const made = this.#mixed.get(seq);
+    if (made !== undefined) return made;
     const frames = this.#frames.filter((frame) => frame.seq > seq);
     const batch = new MixedBatch(frames, this.#compressed);
-    this.#lastMixed = { from: seq, to, batch };
+    this.#mixed.set(seq, batch);
     return batch;
   }
 
@@ -76,7 +78,14 @@ export class RoomFrames {
       if (frame.aim !== undefined) this.#aimed--;
     }
     if (gone > 0) this.#frames = this.#frames.slice(gone);
-    if (this.#frames.length === 0) this.#last = undefined;
-    if (this.#aimed === 0) this.#lastMixed = undefined;
+    if (this.#frames.length === 0) this.#forget();
+    // Nobody begins before the place that all have passed.
+    for (const from of this.#made.keys()) if (from < seq) this.#made.delete(from);
+    for (const from of this.#mixed.keys()) if (from < seq) this.#mixed.delete(from);
+  }
+
+  #forget(): void {
+    this.#made.clear();
+    this.#mixed.clear();
   }
 }

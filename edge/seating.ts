@@ -1,25 +1,32 @@
 /**
  * Owns the slices of one room: where a newcomer sits, and flushing. There are as many slices as the
- * viewers need, so that one flush never holds the process for long. Knows no bus and no position.
+ * viewers need, so that one flush never holds the process for long, and those who want keepable
+ * frames only sit apart from the others. Knows no bus and no position.
  */
+import type { Classes } from '../src/words.js';
 import { AudienceIndex } from './audience-index.js';
-import type { RoomFrame } from './batch.js';
+import type { Batch, Part, RoomFrame } from './batch.js';
 import type { Fanout } from './fanout.js';
-import { flushMixed, type AimedFrame } from './mixed-batch.js';
+import { flushMixed, type AimedFrame, type MixedBatch } from './mixed-batch.js';
 import type { EdgeTuning } from './options.js';
 import { SLICES_MAX } from './options.js';
 import { RoomFrames } from './room-frames.js';
 import { Slice, type Seat, type SentPlace } from './slice.js';
+import type { Thinning } from './thinning.js';
 
 export interface SeatingParts {
   readonly fanout: Fanout;
   readonly tuning: () => EdgeTuning;
+  readonly thinning: Thinning;
   readonly compressed: () => void;
   /** These could not take a flush. */
   readonly tooSlow: (seats: readonly Seat[]) => void;
   /** A viewer was handed a frame meant for it. */
   readonly delivered: (frame: AimedFrame, seat: Seat) => void;
 }
+
+/** Slices begin with different credit, so that they are not thinned out all at once. */
+const CREDIT_STEP = 0.618;
 
 export class Seating {
   readonly audience = new AudienceIndex();
@@ -28,6 +35,7 @@ export class Seating {
   #slices: Slice[] = [];
   #head: SentPlace;
   #count = 0;
+  #opened = 0;
 
   constructor(head: SentPlace, parts: SeatingParts) {
     this.#head = head;
@@ -48,15 +56,19 @@ export class Seating {
   }
 
   /** Where the next newcomer sits; its `sent` place decides what it is shown first. */
-  next(): Slice {
-    let smallest = this.#slices[0];
-    for (const slice of this.#slices) {
+  next(classes: Classes = 'all'): Slice {
+    const alike = this.#slices.filter((slice) => slice.classes === classes);
+    let smallest = alike[0];
+    for (const slice of alike) {
       if (slice.seats.length < smallest!.seats.length) smallest = slice;
     }
     const isFull =
       smallest !== undefined && smallest.seats.length >= this.#parts.tuning().sliceViewers;
-    if (smallest !== undefined && (!isFull || this.#slices.length >= SLICES_MAX)) return smallest;
-    const slice = new Slice(this.#head, (due) => this.flush(due));
+    if (smallest !== undefined && (!isFull || alike.length >= SLICES_MAX)) return smallest;
+    const credit = (++this.#opened * CREDIT_STEP) % 1;
+    const flushDue = (due: Slice) => this.flush(due);
+    const peers = () => this.#slices.length;
+    const slice = new Slice(this.#head, { classes, credit, flushDue, peers });
     this.#slices.push(slice);
     return slice;
   }
@@ -71,9 +83,18 @@ export class Seating {
     seat.slice.remove(seat);
     this.audience.remove(seat);
     this.#count--;
-    if (seat.slice.seats.length > 0) return;
-    this.#slices = this.#slices.filter((slice) => slice !== seat.slice);
-    this.#trim();
+    this.#vacated(seat.slice);
+  }
+
+  /** Seats a viewer among those who want these classes; what waits for it goes to it first. */
+  move(seat: Seat, classes: Classes): void {
+    const from = seat.slice;
+    if (from.classes === classes) return;
+    const slow = this.#catchUp(seat);
+    from.remove(seat);
+    this.next(classes).addAhead(seat, this.#head.seq);
+    this.#vacated(from);
+    if (slow.length > 0) this.#parts.tooSlow(slow);
   }
 
   /** A frame for everyone; false when it was shed because too much waits already. */
@@ -81,14 +102,25 @@ export class Seating {
     const before = this.#head;
     this.#head = head;
     if (this.#count === 0) return true;
-    if (frame.aim !== undefined) return this.#takeAimed(frame as AimedFrame, before);
+    const meant = frame.aim === undefined ? undefined : this.#slicesOf(frame as AimedFrame);
     const isKeep = frame.class === 'keep';
     const isFull = this.#frames.isFull();
     if (isFull && !isKeep) return false;
+    let isWanted = false;
+    const wanting: Slice[] = [];
+    for (const slice of this.#slices) {
+      const isMine = meant === undefined ? isKeep || slice.classes === 'all' : meant.has(slice);
+      if (isMine) wanting.push(slice);
+      // The others move on when nothing waits for them; else they pass it with what they wait for,
+      // so that nobody seated meanwhile misses it.
+      else if (slice.sent.seq === before.seq) slice.skipTo(this.#head);
+      else isWanted = true;
+    }
+    if (!isWanted && wanting.length === 0) return true;
     this.#frames.push(frame);
     // A keepable frame is not let go: the room pays with a flush out of turn.
     if (isFull) for (const slice of [...this.#slices]) this.flush(slice);
-    else for (const slice of this.#slices) this.#parts.fanout.add(slice, isKeep);
+    else for (const slice of wanting) this.#parts.fanout.add(slice, isKeep);
     return true;
   }
 
@@ -104,7 +136,9 @@ export class Seating {
       slice.skipTo(this.#head);
       return;
     }
-    const slow = slice.flush(batch, this.#head);
+    const after = (seq: number) => this.#frames.since(seq);
+    const part = this.#partOf(slice, batch);
+    const slow = slice.flush({ batch, part, place: this.#head, after });
     this.#trim();
     if (slow.length > 0) this.#parts.tooSlow(slow);
   }
@@ -119,35 +153,49 @@ export class Seating {
   }
 
   #flushMixed(slice: Slice): void {
-    const batch = this.#frames.mixedSince(slice.sent.seq);
+    const { ahead } = slice;
+    const from = slice.sent.seq;
     slice.skipTo(this.#head);
+    const batch = this.#frames.mixedSince(from);
     if (batch === undefined) return;
-    const { delivered, tooSlow } = this.#parts;
-    const slow = flushMixed({ slice, batch, audience: this.audience, delivered });
+    const part = this.#partOf(slice, batch.open);
+    const slow = [...this.#sendMixed(slice, batch, part, (seat) => ahead?.has(seat) !== true)];
+    for (const [seat, seq] of ahead ?? []) {
+      const rest = this.#frames.mixedSince(seq);
+      if (rest !== undefined) {
+        slow.push(...this.#sendMixed(slice, rest, part, (one) => one === seat));
+      }
+    }
     this.#trim();
-    if (slow.length > 0) tooSlow(slow);
+    if (slow.length > 0) this.#parts.tooSlow(slow);
   }
 
-  /**
-   * As `take`, for slices with someone meant. The others move on at once when nothing waits for them;
-   * those that do wait pass it with what they wait for, so that nobody seated meanwhile misses it.
-   */
-  #takeAimed(frame: AimedFrame, before: SentPlace): boolean {
-    const isKeep = frame.class === 'keep';
-    const isFull = this.#frames.isFull();
-    if (isFull && !isKeep) return false;
-    const meant = this.#slicesOf(frame);
-    let isWanted = meant.size > 0;
-    for (const slice of this.#slices) {
-      if (meant.has(slice)) continue;
-      if (slice.sent.seq === before.seq) slice.skipTo(this.#head);
-      else isWanted = true;
+  #sendMixed(
+    slice: Slice,
+    batch: MixedBatch,
+    part: Part,
+    among: (seat: Seat) => boolean,
+  ): readonly Seat[] {
+    const { delivered } = this.#parts;
+    return flushMixed({ slice, batch, part, among, audience: this.audience, delivered });
+  }
+
+  /** What a slice is sent of a flush: what it wants, thinned out when the edge sends too much. */
+  #partOf(slice: Slice, batch: Batch): Part {
+    if (slice.classes === 'keep') return 'aside';
+    return this.#parts.thinning.spares(slice, batch) ? 'all' : 'aside';
+  }
+
+  /** Sends one seat what waits for its slice, droppable frames for everyone apart. */
+  #catchUp(seat: Seat): readonly Seat[] {
+    const seq = seat.slice.sentTo(seat);
+    if (this.#frames.aimed > 0) {
+      const batch = this.#frames.mixedSince(seq);
+      if (batch === undefined) return [];
+      return this.#sendMixed(seat.slice, batch, 'aside', (one) => one === seat);
     }
-    if (!isWanted) return true;
-    this.#frames.push(frame);
-    if (isFull) for (const slice of [...this.#slices]) this.flush(slice);
-    else for (const slice of meant) this.#parts.fanout.add(slice, isKeep);
-    return true;
+    const batch = this.#frames.since(seq);
+    return batch === undefined || seat.occupant.outlet.deliver(batch, 'aside') ? [] : [seat];
   }
 
   #slicesOf({ aim }: AimedFrame): ReadonlySet<Slice> {
@@ -155,6 +203,12 @@ export class Seating {
     const named = this.audience.named(aim);
     if (named === undefined) return new Set(this.#slices);
     return new Set([...named].map((seat) => seat.slice));
+  }
+
+  #vacated(slice: Slice): void {
+    if (slice.seats.length > 0) return;
+    this.#slices = this.#slices.filter((one) => one !== slice);
+    this.#trim();
   }
 
   #trim(): void {

@@ -4,7 +4,8 @@
  */
 import type { CloseCode } from '../src/close-codes.js';
 import type { RoomId } from '../src/ids.js';
-import type { Batch } from './batch.js';
+import type { Classes } from '../src/words.js';
+import type { Batch, Part } from './batch.js';
 import type { Viewing } from './core/aim.js';
 import type { Flushable } from './fanout.js';
 import type { Identity } from './identity.js';
@@ -35,23 +36,54 @@ export interface SentPlace {
   readonly cursor: string;
 }
 
+export interface SliceOptions {
+  readonly classes: Classes;
+  readonly credit: number;
+  readonly flushDue: (slice: Slice) => void;
+  /** Slices of the room by now. */
+  readonly peers: () => number;
+}
+
+/** What a flush sends to the slice. */
+export interface SliceFlush {
+  readonly batch: Batch;
+  readonly part: Part;
+  readonly place: SentPlace;
+  /** What is left of it after a place; undefined when nothing is. */
+  readonly after: (seq: number) => Batch | undefined;
+}
+
 export class Slice implements Flushable {
   due: 'no' | 'drop' | 'keep' = 'no';
   dueAt = 0;
   notBefore = 0;
+  /** What its viewers want. */
+  readonly classes: Classes;
   readonly seats: Seat[] = [];
+  /** Share of a flush saved up while thinned out (core/shedding.ts). */
+  credit: number;
+  /** Seats that came here further on than the rest, with the place up to which they were sent. */
+  #ahead: Map<Seat, number> | undefined;
   readonly #flushDue: (slice: Slice) => void;
+  readonly #peers: () => number;
   #sent: SentPlace;
 
   /** `flushDue` flushes this slice with what its room has for it. */
-  constructor(sent: SentPlace, flushDue: (slice: Slice) => void) {
+  constructor(sent: SentPlace, options: SliceOptions) {
     this.#sent = sent;
-    this.#flushDue = flushDue;
+    this.#flushDue = options.flushDue;
+    this.#peers = options.peers;
+    this.classes = options.classes;
+    this.credit = options.credit;
   }
 
   run(): boolean {
     this.#flushDue(this);
     return false;
+  }
+
+  get peers(): number {
+    return this.#peers();
   }
 
   get sent(): SentPlace {
@@ -64,7 +96,19 @@ export class Slice implements Flushable {
     this.seats.push(seat);
   }
 
+  /** As `add`, for a seat that was sent everything up to `seq` elsewhere. */
+  addAhead(seat: Seat, seq: number): void {
+    this.add(seat);
+    if (seq > this.#sent.seq) (this.#ahead ??= new Map()).set(seat, seq);
+  }
+
+  /** The place up to which a seat of this slice was sent. */
+  sentTo(seat: Seat): number {
+    return this.#ahead?.get(seat) ?? this.#sent.seq;
+  }
+
   remove(seat: Seat): void {
+    this.#ahead?.delete(seat);
     const last = this.seats.pop();
     if (last === undefined || last === seat) return;
     this.seats[seat.index] = last;
@@ -74,16 +118,26 @@ export class Slice implements Flushable {
   /** Moves on without sending: for a slice without viewers. */
   skipTo(place: SentPlace): void {
     this.#sent = place;
+    this.#ahead = undefined;
   }
 
   /** Sends the batch to everyone; the answer is who was too slow for it. */
-  flush(batch: Batch, place: SentPlace): readonly Seat[] {
-    this.#sent = place;
+  flush({ batch, part, place, after }: SliceFlush): readonly Seat[] {
+    const ahead = this.#ahead;
+    this.skipTo(place);
     let slow: Seat[] | undefined;
     for (let i = 0; i < this.seats.length; i++) {
       const seat = this.seats[i]!;
-      if (!seat.occupant.outlet.deliver(batch)) (slow ??= []).push(seat);
+      const seq = ahead?.get(seat);
+      const rest = seq === undefined ? batch : after(seq);
+      if (rest === undefined) continue;
+      if (!seat.occupant.outlet.deliver(rest, part)) (slow ??= []).push(seat);
     }
     return slow ?? [];
+  }
+
+  /** Seats further on than the rest, by the place up to which they were sent. */
+  get ahead(): ReadonlyMap<Seat, number> | undefined {
+    return this.#ahead;
   }
 }

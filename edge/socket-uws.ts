@@ -5,13 +5,15 @@
  */
 import { createServer, type AddressInfo } from 'node:net';
 import type * as uws from 'uWebSockets.js';
+import { catchUp } from '../src/adapters/loop-turns.js';
 import { BarrageError } from '../src/errors.js';
+import { LightQuery } from './light-query.js';
 import { UwsExchange, type Unsettled } from './uws-exchange.js';
+import { HEADERS_READ } from './viewer-server.js';
 import type {
   Handshake,
   HandshakeRequest,
   HttpReply,
-  HttpRequest,
   SendAnswer,
   SocketListener,
   ViewerServer,
@@ -23,13 +25,15 @@ import type {
 /** Headers of a request, bytes; the library's own 4 KiB is too little for long tokens and cookies. */
 const HEADER_BYTES_MAX = 16 << 10;
 const IDLE_SECONDS_MAX = 960;
+const NO_BODY = Buffer.alloc(0);
 const FREE_PORT_TRIES = 5;
 const SUPPORTED = 'Node 20 or 22 on Linux (x64, arm64, glibc), macOS or Windows';
 
 type Uws = typeof uws;
 type Socket = uws.WebSocket<UserData>;
 interface UserData {
-  readonly accepted: { readonly isBinary: boolean; open(socket: ViewerSocket): SocketListener };
+  /** Let go of once open: it holds what the handshake needed. */
+  accepted: { readonly isBinary: boolean; open(socket: ViewerSocket): SocketListener } | undefined;
   readonly address: string;
   socket: UwsSocket | undefined;
   listener: SocketListener | undefined;
@@ -46,6 +50,7 @@ export async function listenUws(
   const exchanges = new Set<Unsettled>();
   serveSockets(app, { library, options, handlers, open });
   app.any('/*', (response, request) => {
+    catchUp();
     guard(handlers, 'request', () =>
       serveHttp(response, request, { options, handlers, exchanges }),
     );
@@ -85,10 +90,13 @@ export async function loadLibrary(
 async function listen(
   app: uws.TemplatedApp,
   library: Uws,
-  { host, port }: ViewerServerOptions,
+  { host, port, isShared = false }: ViewerServerOptions,
 ): Promise<uws.us_listen_socket> {
+  // Without the option (0) the kernel lets others listen there too and spreads connections over them.
+  const exclusive = Number(library['LIBUS_LISTEN_EXCLUSIVE_PORT' as keyof Uws]);
   for (let tries = 0; tries < (port === 0 ? FREE_PORT_TRIES : 1); tries++) {
-    const socket = await listenOn(app, library, host, port === 0 ? await freePort(host) : port);
+    const wanted = port === 0 ? await freePort(host) : port;
+    const socket = await listenOn(app, { host, port: wanted, options: isShared ? 0 : exclusive });
     if (socket !== false) return socket;
   }
   throw new BarrageError('port_in_use', `cannot listen on ${host}:${port}: the port is taken`);
@@ -96,20 +104,16 @@ async function listen(
 
 function listenOn(
   app: uws.TemplatedApp,
-  library: Uws,
-  host: string,
-  port: number,
+  { host, port, options }: { host: string; port: number; options: number },
 ): Promise<uws.us_listen_socket | false> {
-  // The declared types lack the overload with host and options; without the option two processes
-  // would share a port in silence.
+  // The declared types lack the overload with host and options.
   const listenHere = app.listen.bind(app) as unknown as (
     host: string,
     port: number,
     options: number,
     done: (socket: uws.us_listen_socket | false) => void,
   ) => void;
-  const exclusive = Number(library['LIBUS_LISTEN_EXCLUSIVE_PORT' as keyof Uws]);
-  return new Promise((resolve) => listenHere(host, port, exclusive, resolve));
+  return new Promise((resolve) => listenHere(host, port, options, resolve));
 }
 
 /**
@@ -145,17 +149,21 @@ function serveSockets(app: uws.TemplatedApp, serving: Serving): void {
     idleTimeout: IDLE_SECONDS_MAX,
     sendPingsAutomatically: false,
     upgrade: (response, request, context) => {
+      catchUp();
       shakeHands(response, request, context, handlers);
     },
     open: (native) => {
       const data = native.getUserData();
-      const socket = new UwsSocket(native, data.address, data.accepted.isBinary);
+      const { accepted } = data;
+      data.accepted = undefined;
+      const socket = new UwsSocket(native, data.address, accepted?.isBinary === true);
       data.socket = socket;
       open.add(socket);
-      guard(handlers, 'open', () => (data.listener = data.accepted.open(socket)));
+      guard(handlers, 'open', () => (data.listener = accepted?.open(socket)));
       if (data.listener === undefined) socket.cut();
     },
     message: (native, message, isBinary) => {
+      catchUp();
       const { listener, socket } = native.getUserData();
       const done = guard(handlers, 'message', () => {
         listener?.received(new Uint8Array(message), isBinary);
@@ -182,7 +190,7 @@ function shakeHands(
 ): void {
   const shake: HandshakeRequest = {
     address: addressOf(response),
-    query: new URLSearchParams(request.getQuery()),
+    query: new LightQuery(request.getQuery()),
     header: (name) => request.getHeader(name),
   };
   const answer = handshake(shake, handlers);
@@ -243,21 +251,23 @@ function serveHttp(
   { options, handlers, exchanges }: HttpServing,
 ): void {
   const headers = new Map<string, string>();
-  request.forEach((name, value) => headers.set(name, value));
+  for (const name of HEADERS_READ) {
+    const value = request.getHeader(name);
+    if (value !== '') headers.set(name, value);
+  }
   const exchange = new UwsExchange(response, exchanges, (error) => handlers.fault('http', error));
-  const asked: Omit<HttpRequest, 'body'> = {
-    method: request.getMethod().toUpperCase(),
-    path: request.getUrl(),
-    query: new URLSearchParams(request.getQuery()),
-    headers,
-    address: addressOf(response),
-  };
+  const method = request.getMethod().toUpperCase();
+  const path = request.getUrl();
+  const query = new LightQuery(request.getQuery());
+  const address = addressOf(response);
   const answer = (body: Buffer) => {
-    const done = guard(handlers, 'request', () => handlers.request({ ...asked, body }, exchange));
+    const asked = { method, path, query, headers, address, body };
+    const done = guard(handlers, 'request', () => handlers.request(asked, exchange));
     if (!done) exchange.cut();
   };
-  if (asked.method !== 'POST') answer(Buffer.alloc(0));
+  if (method !== 'POST') answer(NO_BODY);
   else exchange.readBody({ bytesMax: options.bodyBytesMax, withinMs: options.requestMs }, answer);
+  exchange.await();
 }
 
 function writeReply(response: uws.HttpResponse, { status, headers, body }: HttpReply): void {
@@ -269,7 +279,7 @@ function writeReply(response: uws.HttpResponse, { status, headers, body }: HttpR
 }
 
 function addressOf(response: uws.HttpResponse): string {
-  return Buffer.from(response.getRemoteAddressAsText()).toString();
+  return Buffer.from(response.getRemoteAddressAsText()).toString('latin1');
 }
 
 /** Runs a handler; what it throws is reported, never passed on to the library. */

@@ -6,7 +6,7 @@
 import type { RoomId } from '../src/ids.js';
 import type { Clock } from '../src/ports/clock.js';
 import type { DanmakuBody } from '../src/wire/schema.js';
-import { earlyRefusal, type KnownRoom } from './core/early-refusal.js';
+import { earlyRefusal, type EarlyRefusal, type KnownRoom } from './core/early-refusal.js';
 import type { Identity } from './identity.js';
 import type { EdgeMeters } from './meters.js';
 import type { Settled, Uplink } from './uplink.js';
@@ -33,23 +33,25 @@ export class Speaking {
     readonly meters: EdgeMeters,
   ) {}
 
-  /** Says it; `ended` is called exactly once, possibly before this returns. */
-  say({ room, known, identity, body }: Speech, ended: (end: Ended) => void): void {
-    const kind = body.kind ?? DEFAULT_KIND;
+  /** Why the edge refuses it, counted; undefined: say it. */
+  refuse({ known, identity, body }: Speech): EarlyRefusal | undefined {
+    if (known === undefined) return undefined;
     const { user, role } = identity;
-    const text = body.text === undefined ? {} : { text: body.text };
-    const said = { user: user.id, role, kind, ...text };
-    const refusal = known && earlyRefusal(said, known, this.clock.now());
-    if (refusal !== undefined) {
-      this.end(refusal, ended);
-      return;
-    }
-    const { style, data } = body;
+    const said = { user: user.id, role, kind: body.kind ?? DEFAULT_KIND, text: body.text };
+    const refusal = earlyRefusal(said, known, this.clock.now());
+    if (refusal !== undefined) this.meters.verdicts.add(refusal.verdict);
+    return refusal;
+  }
+
+  /** Sends up what was not refused; `ended` is called exactly once, possibly before this returns. */
+  say({ room, identity, body }: Speech, ended: (end: Ended) => void): void {
+    const { user, role } = identity;
+    const { kind = DEFAULT_KIND, text, style, data } = body;
     const item = {
       user,
       role,
       kind,
-      ...text,
+      ...(text === undefined ? {} : { text }),
       ...(style === undefined ? {} : { style }),
       ...(data === undefined ? {} : { data }),
     };

@@ -14,6 +14,8 @@ export interface DoorFacts {
   readonly host: string;
   readonly connections: number;
   readonly connectionsOfAddress: number;
+  /** When a newcomer should come again, ms, because few are let in; undefined: now. */
+  readonly busyMs?: number | undefined;
 }
 
 export interface DoorRules {
@@ -22,7 +24,7 @@ export interface DoorRules {
   readonly connectionsPerAddress: number;
 }
 
-export const DOOR_REFUSALS = ['draining', 'full', 'origin', 'protocol', 'address'] as const;
+export const DOOR_REFUSALS = ['draining', 'full', 'busy', 'origin', 'protocol', 'address'] as const;
 
 export interface DoorRefusal {
   readonly why: (typeof DOOR_REFUSALS)[number];
@@ -46,6 +48,13 @@ const TURNED_AWAY: { readonly [W in DoorRefusal['why']]: DoorRefusal & { readonl
     code: 'unavailable',
     message: 'this edge is full',
     retryAfterMs: 5000,
+  },
+  busy: {
+    why: 'busy',
+    status: 503,
+    code: 'unavailable',
+    message: 'this edge has more to send than it should and lets few in',
+    retryAfterMs: 1000,
   },
   origin: {
     why: 'origin',
@@ -79,9 +88,9 @@ export function doorRefusal(facts: DoorFacts, rules: DoorRules): DoorRefusal | u
   if (facts.isDraining) return TURNED_AWAY.draining;
   if (facts.connections >= rules.connectionsMax) return TURNED_AWAY.full;
   if (!isOriginAllowed(facts.origin, facts.host, rules.origins)) return TURNED_AWAY.origin;
-  return facts.connectionsOfAddress >= rules.connectionsPerAddress
-    ? TURNED_AWAY.address
-    : undefined;
+  if (facts.connectionsOfAddress >= rules.connectionsPerAddress) return TURNED_AWAY.address;
+  const { busyMs } = facts;
+  return busyMs === undefined ? undefined : { ...TURNED_AWAY.busy, retryAfterMs: busyMs };
 }
 
 /** The subprotocol for a handshake that offered `offered` (the header's value), or the refusal. */

@@ -41,6 +41,8 @@ interface Filling {
   bytes: number;
   timer: Cancel | undefined;
   seq: number;
+  /** When the last batch left (clock milliseconds). */
+  sentAt: number;
 }
 
 export interface UplinkParts {
@@ -106,11 +108,17 @@ export class Uplink {
     }
     filling.items.push(item);
     filling.bytes += bytes;
-    filling.timer ??= this.#parts.clock.after(UPLINK_BATCH_MS, () => this.#flush(shard, filling));
+    if (filling.timer !== undefined) return;
+    // Only where many speak it is worth a wait for company.
+    const waitMs = filling.sentAt + UPLINK_BATCH_MS - this.#parts.clock.now();
+    if (waitMs <= 0) this.#flush(shard, filling);
+    else filling.timer = this.#parts.clock.after(waitMs, () => this.#flush(shard, filling));
   }
 
   #filling(shard: number): Filling {
-    const filling = this.#shards.get(shard) ?? { items: [], bytes: 0, timer: undefined, seq: 0 };
+    const known = this.#shards.get(shard);
+    if (known !== undefined) return known;
+    const filling = { items: [], bytes: 0, timer: undefined, seq: 0, sentAt: -Infinity };
     this.#shards.set(shard, filling);
     return filling;
   }
@@ -123,7 +131,8 @@ export class Uplink {
     filling.items = [];
     filling.bytes = 0;
     const { edge, bus, clock, meters } = this.#parts;
-    const batch = { edge, seq: ++filling.seq, at: Math.round(clock.now()), items };
+    filling.sentAt = clock.now();
+    const batch = { edge, seq: ++filling.seq, at: Math.round(filling.sentAt), items };
     const answer = bus.publish(uplinkSubject(shard), encodeUplink(batch));
     meters.uplinkBatches.add(answer);
     if (answer !== 'sent') for (const { ref } of items) this.#settle(ref, UNAVAILABLE);

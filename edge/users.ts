@@ -5,11 +5,17 @@
 import type { UserId } from '../src/ids.js';
 
 export class UserConnections<T> {
-  readonly #byUser = new Map<UserId, Set<T>>();
+  /** Nearly everyone has one: a set for each would cost more than the rest. */
+  readonly #byUser = new Map<UserId, T | Set<T>>();
 
   /** Notes one more; the answer is the connections that have to go, oldest first. */
   enter(user: UserId, connection: T, max: number): readonly T[] {
-    const all = this.#byUser.get(user) ?? new Set<T>();
+    const held = this.#byUser.get(user);
+    if (held === undefined || held === connection) {
+      this.#byUser.set(user, connection);
+      return max < 1 ? [connection] : [];
+    }
+    const all = held instanceof Set ? held : new Set([held]);
     this.#byUser.set(user, all.add(connection));
     const over: T[] = [];
     for (const oldest of all) {
@@ -21,11 +27,16 @@ export class UserConnections<T> {
 
   /** The user's connections, oldest first. */
   of(user: UserId): readonly T[] {
-    return [...(this.#byUser.get(user) ?? [])];
+    const held = this.#byUser.get(user);
+    if (held === undefined) return [];
+    return held instanceof Set ? [...held] : [held];
   }
 
   leave(user: UserId, connection: T): void {
-    const all = this.#byUser.get(user);
-    if (all?.delete(connection) && all.size === 0) this.#byUser.delete(user);
+    const held = this.#byUser.get(user);
+    if (held === connection) this.#byUser.delete(user);
+    else if (held instanceof Set && held.delete(connection) && held.size === 0) {
+      this.#byUser.delete(user);
+    }
   }
 }

@@ -42,8 +42,13 @@ export class UwsExchange implements HttpExchange, Unsettled {
     readonly fault: (error: unknown) => void,
   ) {
     this.#native = native;
-    unsettled.add(this);
-    native.onAborted(() => {
+  }
+
+  /** What was not answered at once may be aborted: to be called before the library's turn ends. */
+  await(): void {
+    if (this.#native === undefined) return;
+    this.unsettled.add(this);
+    this.#native.onAborted(() => {
       this.settle();
       this.guarded(() => this.#aborted?.());
     });
@@ -58,8 +63,9 @@ export class UwsExchange implements HttpExchange, Unsettled {
     if (native === undefined) return;
     this.settle();
     native.cork(() => {
-      native.writeStatus(String(status));
-      for (const [name, value] of Object.entries(headers)) native.writeHeader(name, value);
+      // The library's own, when none is written.
+      if (status !== 200) native.writeStatus(String(status));
+      for (const name in headers) native.writeHeader(name, headers[name]!);
       native.end(body);
     });
   }

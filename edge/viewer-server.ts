@@ -21,9 +21,14 @@ export interface ViewerSocket extends Pipe {
   end(code: number, reason: string): void;
 }
 
+/** The first value of a name, or null; URLSearchParams is one. */
+export interface Query {
+  get(name: string): string | null;
+}
+
 export interface HandshakeRequest {
   readonly address: string;
-  readonly query: URLSearchParams;
+  readonly query: Query;
   /** Lower-case name; empty when absent. Valid only until the callback returns. */
   header(name: string): string;
 }
@@ -56,13 +61,18 @@ export interface HttpReply {
   readonly body: string | Uint8Array;
 }
 
+/** The headers an edge reads of a request. */
+export const HEADERS_READ = [
+  ...(['host', 'origin', 'authorization', 'last-event-id', 'x-forwarded-for'] as const),
+] as const;
+
 export interface HttpRequest {
   /** Upper case. */
   readonly method: string;
   readonly path: string;
-  readonly query: URLSearchParams;
-  /** Lower-case names. */
-  readonly headers: ReadonlyMap<string, string>;
+  readonly query: Query;
+  /** Lower-case names; those of HEADERS_READ at least. */
+  readonly headers: Pick<ReadonlyMap<string, string>, 'get'>;
   readonly address: string;
   /** Of POST; empty otherwise. */
   readonly body: Buffer;
@@ -91,6 +101,8 @@ export interface ViewerServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Further processes of the same service listen there too; else it is an error when anyone does. */
+  readonly isShared?: boolean;
   /** Path of the WebSocket endpoint. */
   readonly socketPath: string;
   /** A longer message ends the connection. */

@@ -5,18 +5,24 @@
 import { CLOSE, type CloseCode } from '../src/close-codes.js';
 import type { Cancel, Clock } from '../src/ports/clock.js';
 import type { Random } from '../src/random.js';
+import type { Elsewhere } from './elsewhere.js';
 import type { EdgeTuning } from './options.js';
 
 /** What a sweep asks of one connection. `pinged`: a ping was sent. */
 export type SweepEnd = 'fine' | 'pinged';
 
 export interface Watcher {
+  /** There is nothing to look after before this time, clock milliseconds. */
+  readonly quietUntil: number;
   sweep(now: number): SweepEnd;
-  end(close: CloseCode, retryAfterMs?: number): void;
+  /** `edges`: where it may go instead. */
+  end(close: CloseCode, retryAfterMs?: number, edges?: readonly string[]): void;
 }
 
-/** Pings of one sweep at most: many who came at once must not be pinged at once. */
+/** Pings of one round at most: many who came at once must not be pinged at once. */
 const PINGS_MAX = 2000;
+/** A round goes in steps of about this many, so that nobody's publication waits for all of it. */
+const STEP_WATCHERS = 250;
 const SWEEPS_PER_HEARTBEAT = 25;
 const SWEEP_MS_MIN = 20;
 const DRAIN_STEP_MS = 25;
@@ -25,11 +31,14 @@ export interface WatcherParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly tuning: () => EdgeTuning;
+  readonly elsewhere: Pick<Elsewhere, 'name'>;
 }
 
 export class Watchers {
   readonly #parts: WatcherParts;
   readonly #all = new Set<Watcher>();
+  /** Those of this round whose turn is still to come. */
+  #round: Iterator<Watcher> = this.#all.values();
   #timer: Cancel | undefined;
 
   constructor(parts: WatcherParts) {
@@ -68,29 +77,41 @@ export class Watchers {
   }
 
   #endSome(count: number): void {
-    const { random, tuning } = this.#parts;
+    const { random, tuning, elsewhere } = this.#parts;
     let left = count;
     for (const watcher of [...this.#all]) {
       if (left-- <= 0) return;
       this.#all.delete(watcher);
-      watcher.end(CLOSE.drain, random.below(tuning().reconnectJitterMs + 1));
+      const edges = elsewhere.name();
+      const retryAfterMs = random.below(tuning().reconnectJitterMs + 1);
+      watcher.end(CLOSE.drain, retryAfterMs, edges.length === 0 ? undefined : edges);
     }
   }
 
   /** Set anew each time: the heartbeat may have been tuned. */
   #sweepLater(): void {
-    const ms = Math.max(SWEEP_MS_MIN, this.#parts.tuning().heartbeatMs / SWEEPS_PER_HEARTBEAT);
-    this.#timer = this.#parts.clock.after(ms, () => {
-      this.#sweep();
+    const { clock, tuning } = this.#parts;
+    const roundMs = Math.max(SWEEP_MS_MIN, tuning().heartbeatMs / SWEEPS_PER_HEARTBEAT);
+    const most = Math.max(1, Math.floor(roundMs / SWEEP_MS_MIN));
+    const steps = Math.min(most, Math.max(1, Math.ceil(this.#all.size / STEP_WATCHERS)));
+    this.#timer = clock.after(roundMs / steps, () => {
+      this.#step(Math.ceil(this.#all.size / steps), Math.ceil(PINGS_MAX / steps));
       this.#sweepLater();
     });
   }
 
-  #sweep(): void {
+  /** Goes on where the last step ended; who came meanwhile is at the end of the round. */
+  #step(watchers: number, pingsMax: number): void {
     const now = this.#parts.clock.now();
     let pings = 0;
-    for (const watcher of [...this.#all]) {
-      if (watcher.sweep(now) === 'pinged' && ++pings >= PINGS_MAX) return;
+    for (let left = watchers; left > 0 && pings < pingsMax; left--) {
+      const next = this.#round.next();
+      if (next.done === true) {
+        this.#round = this.#all.values();
+        return;
+      }
+      if (next.value.quietUntil > now) continue;
+      if (next.value.sweep(now) === 'pinged') pings++;
     }
   }
 }

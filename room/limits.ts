@@ -104,6 +104,10 @@ function settingFlaw(name: string, value: unknown): Flaw | undefined {
   if (Object.hasOwn(SETTINGS, name)) {
     const setting = SETTINGS[name as SettingName];
     if (setting.type === 'number') return numberFlaw(name, value, setting);
+    if (setting.type === 'choice') {
+      const isWord = (setting.words as readonly unknown[]).includes(value);
+      return isWord ? undefined : { path: name, rule: `one of ${setting.words.join(', ')}` };
+    }
     return typeof value === 'boolean' ? undefined : { path: name, rule: 'true or false' };
   }
   switch (name) {

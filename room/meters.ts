@@ -7,7 +7,8 @@ import { LANES, type FrameClass, type Lane } from '../src/words.js';
 import { presenceMeters, type PresenceMeters } from './powers/presence-meters.js';
 
 export type BusLoss = 'full' | 'down';
-export type UplinkFlaw = 'unreadable' | 'bad_item' | 'load_full';
+export type UplinkFlaw =
+  'unreadable' | 'bad_item' | 'load_full' | 'repeated' | 'hand_over_full' | 'no_next_owner';
 
 export interface RoomMeters {
   readonly verdicts: CounterSet<Verdict>;
@@ -23,12 +24,12 @@ export interface RoomMeters {
   readonly unencodable: Counter;
   readonly uplinkBatches: Counter;
   readonly uplinkItems: Counter;
+  readonly uplinkPassedOn: Counter;
   readonly uplinkHoles: Counter;
   readonly uplinkFlaws: CounterSet<UplinkFlaw>;
   readonly verdictBatches: Counter;
   readonly roomsLoaded: Counter;
   readonly roomsParked: Counter;
-  readonly shardsLost: Counter;
   readonly edgeCalls: CounterSet<'snapshot' | 'replay' | 'unreadable'>;
   readonly repeats: Counter;
   readonly recalls: Counter;
@@ -38,7 +39,6 @@ export interface RoomMeters {
 
 export interface RoomGauges {
   readonly rooms: () => number;
-  readonly shards: () => number;
   readonly online: () => number;
   readonly users: () => number;
   readonly commitsWaiting: () => number;
@@ -48,7 +48,6 @@ const COUNT_BUCKETS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 
 export function roomMeters(meter: Meter, gauges: RoomGauges): RoomMeters {
   meter.gauge('barrage_room_rooms', 'rooms in memory', gauges.rooms);
-  meter.gauge('barrage_room_shards', 'shards owned', gauges.shards);
   meter.gauge('barrage_room_online', 'viewers of all rooms as the edges report', gauges.online);
   meter.gauge('barrage_room_users', 'users of all rooms in memory', gauges.users);
   meter.gauge('barrage_room_commits_waiting', 'work waiting for the store', gauges.commitsWaiting);
@@ -58,7 +57,6 @@ export function roomMeters(meter: Meter, gauges: RoomGauges): RoomMeters {
     ...uplinkMeters(meter),
     roomsLoaded: meter.counter('barrage_room_rooms_loaded_total', 'rooms taken into memory'),
     roomsParked: meter.counter('barrage_room_rooms_parked_total', 'rooms put out of memory'),
-    shardsLost: meter.counter('barrage_room_shards_lost_total', 'shards lost to another owner'),
     edgeCalls: meter.counters('barrage_room_edge_calls_total', 'requests of edges', 'call', [
       'snapshot',
       'replay',
@@ -112,10 +110,17 @@ function storeMeters(meter: Meter) {
 }
 
 function uplinkMeters(meter: Meter) {
-  const flaws: readonly UplinkFlaw[] = ['unreadable', 'bad_item', 'load_full'];
+  const flaws: readonly UplinkFlaw[] = [
+    ...(['unreadable', 'bad_item', 'load_full'] as const),
+    ...(['repeated', 'hand_over_full', 'no_next_owner'] as const),
+  ];
   return {
     uplinkBatches: meter.counter('barrage_room_uplink_batches_total', 'batches from edges'),
     uplinkItems: meter.counter('barrage_room_uplink_items_total', 'danmaku from edges'),
+    uplinkPassedOn: meter.counter(
+      'barrage_room_uplink_passed_on_total',
+      'batches that came during a hand-over and went on to the next owner',
+    ),
     uplinkHoles: meter.counter('barrage_room_uplink_holes_total', 'batches lost on the bus'),
     uplinkFlaws: meter.counters(
       'barrage_room_uplink_flaws_total',

@@ -8,6 +8,7 @@ import type { Log } from '../src/ports/log.js';
 import type { Fence, Store } from '../src/ports/store.js';
 import type { Random } from '../src/random.js';
 import type { RoomSettings } from '../src/room-settings.js';
+import type { RoomCdn } from './cdn/room-cdn.js';
 import type { LoadedRoom } from './loader.js';
 import type { RoomMeters } from './meters.js';
 import type { MeteredOutside } from './powers/outside.js';
@@ -24,6 +25,8 @@ export interface RoomTools {
   readonly loop: TickLoop;
   readonly verdicts: Verdicts;
   readonly outside: MeteredOutside;
+  /** Absent: no CDN. */
+  readonly cdn?: RoomCdn;
   /** A commit under this fence was refused: another owner has the shard. */
   readonly fenced: (fence: Fence) => void;
 }

@@ -11,7 +11,7 @@ import type { RoomNote } from '../src/wire/internal.js';
 import type { RoomStatus } from '../src/words.js';
 import type { Draft, Fated, RoomView } from './calls/calls.js';
 import { offer } from './core/admit.js';
-import { applySettings, setOnline, setStatus, sweep } from './core/commands.js';
+import { applySettings, giveUp, setOnline, setStatus, sweep } from './core/commands.js';
 import { laneOf, openRoom, queuedOf, takeSettled, type RoomState } from './core/state.js';
 import { dueAt, settleKept, tick } from './core/tick.js';
 import { settleTap } from './core/taps.js';
@@ -243,7 +243,10 @@ export class Room implements Steppable {
     this.#gone = true;
     this.powers.drop();
     this.#tools.loop.forget(this);
+    // First, so that callers hear why and not only that.
     this.#ends.rejectAll(gone());
+    giveUp(this.state);
+    this.#tell();
   }
 
   /** Ticks as if time went on until nothing is due before `end`; returns the time reached. */

@@ -35,6 +35,9 @@ const ROOMS_MAX = 50_000;
 const MISSING_MS = 1000;
 const MISSING_MAX = 10_000;
 const SWEEP_EVERY_MS = 10_000;
+/** A sweep goes in steps of so many rooms, with a pause between: danmaku do not wait for all of it. */
+const SWEEP_ROOMS = 50;
+const SWEEP_PAUSE_MS = 1;
 
 export class Rooms {
   readonly labels = new LabelIndex();
@@ -44,9 +47,12 @@ export class Rooms {
   readonly #loading = new Map<RoomId, Promise<Room>>();
   readonly #making = new Map<RoomId, Promise<Room>>();
   readonly #missing = new Map<RoomId, number>();
+  /** Shards whose rooms are being ended for the next owner. */
+  readonly #closing = new Set<number>();
   #defaults: RoomSettings;
   #stopped = false;
   #sweptAt = 0;
+  #sweeping: Promise<void> | undefined;
 
   constructor(defaults: RoomSettings, options: RoomsOptions, tools: RoomsTools) {
     this.#defaults = defaults;
@@ -77,6 +83,16 @@ export class Rooms {
     return Math.max(50, Math.min(SWEEP_EVERY_MS, this.#options.parkAfterMs / 4));
   }
 
+  /** The epoch under which the shard is owned here; undefined when it is not. */
+  epochOf(shard: number): number | undefined {
+    return this.#tools.fenceOf(shard)?.epoch;
+  }
+
+  /** Viewers of a room owned here; undefined for another's. */
+  onlineOf(id: RoomId): number | undefined {
+    return this.epochOf(shardOf(id)) === undefined ? undefined : this.#tools.onlineOf(id);
+  }
+
   /** The room if it is in memory. */
   peek(room: RoomId): Room | undefined {
     return this.#rooms.get(room);
@@ -88,6 +104,7 @@ export class Rooms {
    */
   async get(id: RoomId): Promise<Room> {
     if (this.#stopped) throw unavailable('the service is stopping');
+    if (this.#closing.has(shardOf(id))) throw changingHands();
     for (;;) {
       const room = this.#rooms.get(id);
       if (room !== undefined) {
@@ -145,12 +162,39 @@ export class Rooms {
     }
   }
 
-  /** Forgets what is past its time and parks rooms that nobody has used for a while. */
-  async sweep(now: number, parkAfterMs = this.#options.parkAfterMs): Promise<void> {
+  /** Ends the shard's rooms in good order and lets nobody into them: another owner is to have it. */
+  async handOver(shard: number): Promise<void> {
+    this.#closing.add(shard);
+    try {
+      const entering = [...this.#loading, ...this.#making].filter(([id]) => shardOf(id) === shard);
+      await Promise.allSettled(entering.map(([, entered]) => entered));
+      const rooms = [...this.#rooms.values()].filter((room) => room.fence.shard === shard);
+      await Promise.all(rooms.map((room) => this.#finish(room)));
+    } finally {
+      this.#closing.delete(shard);
+    }
+  }
+
+  /**
+   * Forgets what is past its time and parks rooms that nobody has used for a while; one at a time.
+   */
+  sweep(now: number): Promise<void> {
+    const { parkAfterMs } = this.#options;
+    this.#sweeping ??= this.#sweep(now, parkAfterMs).finally(() => (this.#sweeping = undefined));
+    return this.#sweeping;
+  }
+
+  async #sweep(now: number, parkAfterMs: number): Promise<void> {
     this.#sweptAt = now;
     for (const [id, until] of this.#missing) if (until <= now) this.#missing.delete(id);
     const parking: Promise<void>[] = [];
+    let left = SWEEP_ROOMS;
     for (const room of this.#rooms.values()) {
+      if (left-- === 0) {
+        await new Promise<void>((resolve) => this.#tools.clock.after(SWEEP_PAUSE_MS, resolve));
+        left = SWEEP_ROOMS - 1;
+        if (this.#rooms.get(room.id) !== room) continue;
+      }
       room.sweep(now);
       if (room.isIdle && now - room.usedAt >= parkAfterMs) parking.push(this.#park(room));
     }
@@ -161,9 +205,12 @@ export class Rooms {
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.allSettled([...this.#loading.values(), ...this.#making.values()]);
-    const rooms = [...this.#rooms.values()];
-    await Promise.all(rooms.map((room) => finishRoom(room, this.#tools.log)));
-    this.#rooms.clear();
+    await Promise.all([...this.#rooms.values()].map((room) => this.#finish(room)));
+  }
+
+  async #finish(room: Room): Promise<void> {
+    await finishRoom(room, this.#tools.log);
+    if (this.#rooms.get(room.id) === room) this.#rooms.delete(room.id);
   }
 
   async #load(id: RoomId): Promise<Room> {
@@ -208,7 +255,7 @@ export class Rooms {
   #creationError(error: unknown, fence: Fence): unknown {
     if (!(error instanceof BarrageError) || error.code !== 'fenced') return error;
     this.#tools.fenced(fence);
-    return unavailable('the room is changing hands, try again');
+    return changingHands();
   }
 
   /** The right to have the room here. */
@@ -218,7 +265,7 @@ export class Rooms {
     const max = this.#options.roomsMax ?? ROOMS_MAX;
     if (this.#rooms.size + this.#loading.size >= max) {
       const now = this.#tools.clock.now();
-      if (now - this.#sweptAt >= MISSING_MS) await this.sweep(now, 0);
+      if (now - this.#sweptAt >= MISSING_MS) await this.#sweep(now, 0);
       if (this.#rooms.size >= max) throw unavailable(`more than ${max} rooms are in use`);
     }
     return fence;
@@ -227,7 +274,7 @@ export class Rooms {
   #add(id: RoomId, fence: Fence, loaded: LoadedRoom, isNew: boolean): Room {
     // The shard may have gone, and even come back, while the store was asked.
     if (this.#stopped || this.#tools.fenceOf(fence.shard)?.epoch !== fence.epoch) {
-      throw unavailable('the room is changing hands, try again');
+      throw changingHands();
     }
     const start = { room: id, fence, loaded, defaults: this.#defaults, isNew };
     const room = new Room(start, this.#tools);
@@ -274,6 +321,12 @@ function notFound(room: RoomId): BarrageError {
 
 function exists(room: RoomId): BarrageError {
   return new BarrageError('conflict', `room ${room} exists already`);
+}
+
+/** A hand-over takes a fraction of a second. */
+function changingHands(): BarrageError {
+  const retryAfterMs = 200;
+  return new BarrageError('unavailable', 'the room is changing hands, try again', { retryAfterMs });
 }
 
 function unavailable(text: string): BarrageError {

@@ -14,9 +14,10 @@ import {
   presenceSubject,
   uplinkSubject,
 } from '../src/subjects.js';
-import { AUDIENCE_EVERY_MS, AUDIENCE_FORGET_MS, decodeJson } from '../src/wire/internal.js';
+import { AUDIENCE_FORGET_MS, decodeJson } from '../src/wire/internal.js';
 import { Audience, parseReport } from './audience.js';
 import type { EdgeCalls } from './edge-calls.js';
+import { HeldUplink } from './held-uplink.js';
 import type { RoomMeters } from './meters.js';
 import { PresenceDesk } from './powers/presence-desk.js';
 import type { Rooms } from './rooms.js';
@@ -33,25 +34,40 @@ export interface DeskParts {
 }
 
 interface Desk {
+  readonly fence: Fence;
+  /** Danmaku wait here while the shard changes hands. */
+  held: HeldUplink | undefined;
+  readonly uplink: Cancel;
   readonly audience: Audience;
   readonly presence: PresenceDesk;
   readonly cancels: readonly Cancel[];
 }
 
+/** How often silent edges are looked for. */
+const FORGET_EVERY_MS = 250;
+/** How often users of silent edges are looked for, and edges asked again what they did not answer. */
+const PRESENCE_EVERY_MS = 1000;
+
 export class ShardDesks {
   readonly #desks = new Map<number, Desk>();
+  /** Hand-overs whose next owner is being waited for. */
+  readonly #passing = new Set<Promise<void>>();
   #parts: DeskParts | undefined;
   #timer: Cancel | undefined;
+  #presenceTimer: Cancel | undefined;
 
   /** Must be called once, before any shard is opened. */
   start(parts: DeskParts): void {
     this.#parts = parts;
-    this.#timer = parts.clock.every(AUDIENCE_EVERY_MS, () => {
-      const before = parts.clock.now() - AUDIENCE_FORGET_MS;
-      for (const { audience, presence } of this.#desks.values()) {
+    this.#timer = parts.clock.every(FORGET_EVERY_MS, () => {
+      // Looked at often and a look early, so that nobody counts longer than that.
+      const before = parts.clock.now() - AUDIENCE_FORGET_MS + FORGET_EVERY_MS;
+      for (const { audience } of this.#desks.values()) {
         this.#tell(audience, audience.forget(before));
-        presence.forget(parts.clock.now());
       }
+    });
+    this.#presenceTimer = parts.clock.every(PRESENCE_EVERY_MS, () => {
+      for (const { presence } of this.#desks.values()) presence.forget(parts.clock.now());
     });
   }
 
@@ -67,7 +83,8 @@ export class ShardDesks {
   }
 
   /** Serves the shard. Throws what the bus throws; then nothing of it is served. */
-  open({ shard }: Fence): void {
+  open(fence: Fence): void {
+    const { shard } = fence;
     const { bus, clock, uplink, calls, rooms, meters } = this.#parts!;
     const audience = new Audience();
     const presence = new PresenceDesk({
@@ -78,24 +95,60 @@ export class ShardDesks {
     const serving = bus.serve(callSubject(shard), (bytes) => calls.answer(bytes));
     const cancels = [
       serving,
-      bus.subscribe(uplinkSubject(shard), (bytes) => uplink.take(shard, bytes)),
       bus.subscribe(audienceSubject(shard), (bytes) => this.#report(audience, presence, bytes)),
       bus.subscribe(presenceSubject(shard), (bytes) => presence.take(bytes, clock.now())),
       bus.subscribe(deliverySubject(shard), (bytes) => takeDeliveries(bytes, { rooms, meters })),
     ];
-    this.#desks.set(shard, { audience, presence, cancels });
+    const taking = bus.subscribe(uplinkSubject(shard), (bytes) => {
+      if (desk.held === undefined) uplink.take(shard, bytes);
+      else desk.held.hold(bytes);
+    });
+    const desk: Desk = { fence, held: undefined, uplink: taking, audience, presence, cancels };
+    this.#desks.set(shard, desk);
   }
 
   close(shard: number): void {
     const desk = this.#desks.get(shard);
     if (desk === undefined) return;
     this.#desks.delete(shard);
+    for (const cancel of [desk.uplink, ...desk.cancels]) cancel.cancel();
+    desk.held?.passOn();
+    this.#parts!.uplink.forget(shard);
+  }
+
+  /** From now on danmaku of the shard wait for its next owner. */
+  hold(shard: number): void {
+    const desk = this.#desks.get(shard);
+    if (desk === undefined) return;
+    const { bus, clock, meters, uplink } = this.#parts!;
+    const refuse = (bytes: Uint8Array): void => uplink.refuse(bytes);
+    desk.held = new HeldUplink({ fence: desk.fence, bus, clock, meters, refuse });
+  }
+
+  /** Serves the shard no longer; what is held goes to the next owner when it comes. */
+  passOn(shard: number, hasOthers: boolean): void {
+    const desk = this.#desks.get(shard);
+    if (desk?.held === undefined) return;
+    this.#desks.delete(shard);
     for (const cancel of desk.cancels) cancel.cancel();
     this.#parts!.uplink.forget(shard);
+    const { held, uplink } = desk;
+    const passing = held.nextOwner(hasOthers).then(() => {
+      uplink.cancel();
+      held.passOn();
+      this.#passing.delete(passing);
+    });
+    this.#passing.add(passing);
+  }
+
+  /** Resolves when nothing is held for a next owner any more. */
+  async passedOn(): Promise<void> {
+    await Promise.all(this.#passing);
   }
 
   stop(): void {
     this.#timer?.cancel();
+    this.#presenceTimer?.cancel();
     for (const shard of [...this.#desks.keys()]) this.close(shard);
   }
 

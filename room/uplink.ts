@@ -6,6 +6,7 @@ import type { RoomId } from '../src/ids.js';
 import { BarrageError } from '../src/errors.js';
 import type { Clock } from '../src/ports/clock.js';
 import type { Verdict } from '../src/verdict.js';
+import { BatchBook } from './batch-book.js';
 import { InboxWaits } from './inbox-wait.js';
 import type { RoomMeters } from './meters.js';
 import type { Room } from './room.js';
@@ -18,8 +19,6 @@ type Danmaku = ReadItem['arrival'];
 /** Danmaku waiting for one room to be loaded, and for all. */
 const WAITING_ROOM_MAX = 1000;
 const WAITING_MAX = 50_000;
-/** Edges whose batch numbers are remembered, per shard. */
-const EDGES_MAX = 1000;
 const RETRY_MS = 1000;
 
 export class Uplink {
@@ -30,8 +29,8 @@ export class Uplink {
   #waitingCount = 0;
   readonly #waits = new InboxWaits();
   readonly #clock: Clock;
-  /** Number of the last batch of each edge, per shard; least recently heard first. */
-  readonly #seqs = new Map<number, Map<string, number>>();
+  /** What edges sent so far, per shard. */
+  readonly #books = new Map<number, BatchBook>();
 
   constructor(rooms: Rooms, verdicts: Verdicts, meters: RoomMeters, clock: Clock) {
     this.#rooms = rooms;
@@ -48,25 +47,34 @@ export class Uplink {
       this.#meters.uplinkFlaws.add('unreadable');
       return;
     }
-    this.#countHoles(shard, batch);
+    if (this.#isRepeated(shard, batch)) {
+      this.#meters.uplinkFlaws.add('repeated');
+      return;
+    }
     this.#meters.uplinkItems.add(batch.items.length);
     for (const [room, arrivals] of this.#byRoom(batch)) this.#hand(room, arrivals);
   }
 
   /** The shard went to another owner, who counts for itself. */
   forget(shard: number): void {
-    this.#seqs.delete(shard);
+    this.#books.delete(shard);
   }
 
-  #countHoles(shard: number, { edge, seq }: ReadBatch): void {
-    let seqs = this.#seqs.get(shard);
-    if (seqs === undefined) this.#seqs.set(shard, (seqs = new Map()));
-    const last = seqs.get(edge);
-    // A lower number is an edge that began anew.
-    if (last !== undefined && seq > last + 1) this.#meters.uplinkHoles.add(seq - last - 1);
-    seqs.delete(edge);
-    seqs.set(edge, seq);
-    if (seqs.size > EDGES_MAX) seqs.delete(seqs.keys().next().value!);
+  /** Ends all of a batch that no room will see. */
+  refuse(bytes: Uint8Array): void {
+    const batch = readBatch(bytes);
+    for (const raw of batch?.items ?? []) {
+      const ref = refOf(raw);
+      if (ref !== undefined) this.#refuse({ by: 'edge', edge: batch!.edge, ref }, 'unavailable');
+    }
+  }
+
+  #isRepeated(shard: number, batch: ReadBatch): boolean {
+    let book = this.#books.get(shard);
+    if (book === undefined) this.#books.set(shard, (book = new BatchBook()));
+    const { isRepeated, holes } = book.hear(batch);
+    this.#meters.uplinkHoles.add(holes);
+    return isRepeated;
   }
 
   #byRoom({ edge, at, items }: ReadBatch): Map<RoomId, Danmaku[]> {

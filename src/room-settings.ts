@@ -23,6 +23,13 @@ export interface FlagSetting {
   readonly about: string;
 }
 
+export interface ChoiceSetting {
+  readonly type: 'choice';
+  readonly value: string;
+  readonly words: readonly string[];
+  readonly about: string;
+}
+
 function number(
   unit: SettingUnit,
   value: number,
@@ -36,6 +43,14 @@ function number(
 function flag(value: boolean, about: string): FlagSetting {
   return { type: 'flag', value, about };
 }
+
+function choice<const T extends string>(value: T, words: readonly T[], about: string) {
+  return { type: 'choice', value, words, about } as const;
+}
+
+/** Whether a room's droppable publications are on the CDN. */
+export const CDN_CHOICES = ['off', 'on', 'auto'] as const;
+export type CdnChoice = (typeof CDN_CHOICES)[number];
 
 /** Scalar settings. Sources of the defaults: docs/adr and README "Limits". */
 export const SETTINGS = {
@@ -79,7 +94,13 @@ export const SETTINGS = {
   ),
   enterNotices: flag(false, 'a user who comes is announced by a publication of kind enter'),
   guestsSpeak: flag(false, 'viewers without an account may speak'),
-} as const satisfies Record<string, NumberSetting | FlagSetting>;
+  cdn: choice<CdnChoice>('auto', CDN_CHOICES, 'droppable publications by CDN; auto: by audience'),
+  cdnOnAbove: number('count', 200_000, 1, 1_000_000_000, 'with auto: on from so many viewers'),
+  cdnOffBelow: number('count', 100_000, 0, 1_000_000_000, 'with auto: off below, after cdnStayMs'),
+  cdnStayMs: number('ms', 60_000, 1000, 3_600_000, 'with auto: the least time between changes'),
+} as const satisfies Record<string, ScalarSetting>;
+
+export type ScalarSetting = NumberSetting | FlagSetting | ChoiceSetting;
 
 export type SettingName = keyof typeof SETTINGS;
 
@@ -115,8 +136,13 @@ export interface AudienceRow {
 }
 
 type Scalars = {
-  readonly [K in SettingName]: (typeof SETTINGS)[K] extends FlagSetting ? boolean : number;
+  readonly [K in SettingName]: ValueOf<(typeof SETTINGS)[K]>;
 };
+export type ValueOf<S extends ScalarSetting> = S extends ChoiceSetting
+  ? S['words'][number]
+  : S extends FlagSetting
+    ? boolean
+    : number;
 
 export interface RoomSettings extends Scalars {
   readonly lanes: Readonly<Record<Lane, LaneSettings>>;
@@ -136,14 +162,15 @@ export interface RoomSettings extends Scalars {
 export type SettingsPatch = { readonly [K in keyof RoomSettings]?: RoomSettings[K] };
 
 function scalarDefaults(): Scalars {
-  const out: Record<string, number | boolean> = {};
+  const out: Record<string, number | boolean | string> = {};
   for (const [name, setting] of Object.entries(SETTINGS)) out[name] = setting.value;
   return out as Scalars;
 }
 
 /**
- * Audience rows after Agora (200/s, 100/s from 1,000, 30/s from 10,000) and Tencent (40/s a group);
- * longer ticks for larger rooms because a send, not a byte, is what an edge pays for.
+ * Audience rows after Agora (200/s, 100/s from 1,000, 30/s from 10,000) and Tencent (40/s a group).
+ * Large rooms tick more often, not less: their edges join what several ticks bring at a pace of their
+ * own, so that a longer tick would only be waited for twice.
  */
 export const DEFAULT_SETTINGS: RoomSettings = {
   ...scalarDefaults(),
@@ -154,8 +181,9 @@ export const DEFAULT_SETTINGS: RoomSettings = {
     low: { share: 10, depth: 500, bytes: 512 << 10, shed: 'random' },
   },
   audience: [
-    { viewers: 10_000, budgetPerSecond: 40, tickMs: 200 },
-    { viewers: 100_000, budgetPerSecond: 20, tickMs: 500 },
+    { viewers: 5000, budgetPerSecond: 60, tickMs: 40 },
+    { viewers: 10_000, budgetPerSecond: 40, tickMs: 40 },
+    { viewers: 100_000, budgetPerSecond: 20, tickMs: 100 },
   ],
   kinds: {
     system: 'control',

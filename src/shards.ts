@@ -14,3 +14,8 @@ export function shardOf(room: RoomId): number {
   }
   return (hash >>> 0) % SHARD_COUNT;
 }
+
+/** Leases of the CDN pushers lie after those of the rooms: a shard's rooms have one of each. */
+export function pusherLease(shard: number): number {
+  return SHARD_COUNT + shard;
+}

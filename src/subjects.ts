@@ -53,3 +53,43 @@ export function presenceSubject(shard: number): string {
 export function presenceAskSubject(edge: EdgeId): string {
   return `barrage.edge.${edge}.presence`;
 }
+
+/** Requests to the owner of a shard: calls of the studio API that arrived elsewhere. */
+export function apiSubject(shard: number): string {
+  return `barrage.shard.${shard}.api`;
+}
+
+/** Requests to one room service, whatever it owns. */
+export function serviceSubject(member: string): string {
+  return `barrage.service.${member}.api`;
+}
+
+/** Owners of shards to all who may own some: what was taken, what was given up. */
+export function ownersSubject(group: 'rooms' | 'pushers'): string {
+  return `barrage.owners.${group}`;
+}
+
+/** Edges to all room services: where they are, how loaded they are. */
+export function edgesSubject(): string {
+  return 'barrage.edges';
+}
+
+/** Owners of shards to the CDN pushers: which rooms are in CDN mode (src/wire/cdn.ts). */
+export function cdnSubject(shard: number): string {
+  return `barrage.shard.${shard}.cdn`;
+}
+
+/** CDN pushers to all room services: which shards are being written (src/wire/cdn-state.ts). */
+export function pushersSubject(): string {
+  return 'barrage.cdn.pushers';
+}
+
+/** Edges to all room services: how viewers fare with each CDN. */
+export function cdnSumsSubject(): string {
+  return 'barrage.cdn.sums';
+}
+
+/** The owner of the table of CDNs to all room services. */
+export function cdnTableSubject(): string {
+  return 'barrage.cdn.table';
+}

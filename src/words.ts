@@ -12,6 +12,10 @@ export type Lane = (typeof LANES)[number];
 /** What a frame promises: `keep` is logged and replayed, `drop` may be skipped under load. */
 export type FrameClass = 'keep' | 'drop';
 
+/** What a viewer wants: everything, or of what is for everyone the keepable frames only. */
+export const CLASSES = ['all', 'keep'] as const;
+export type Classes = (typeof CLASSES)[number];
+
 /** The control and high lanes are keepable, the normal and low lanes droppable. */
 export function classOf(lane: Lane): FrameClass {
   return lane === 'control' || lane === 'high' ? 'keep' : 'drop';

@@ -44,20 +44,7 @@ export class List {
     this.#put(`note-${performance.now()}-${this.#rows.size}`, row);
   }
 
-  has(id) {
-    return this.#rows.has(id);
-  }
-
-  /** Gives a row another id; when that one is shown already, this row goes. */
-  rename(id, to) {
-    const row = this.#rows.get(id);
-    if (row === undefined || id === to) return;
-    if (this.#rows.has(to)) return this.remove(id);
-    this.#rows.delete(id);
-    this.#rows.set(to, row);
-  }
-
-  /** Marks a row: `sending`, `refused` (with the reason shown), `recalled`, or '' for none. */
+  /** Marks a row: `sending`, `refused` or `unsure` (with the reason shown), or '' for none. */
   mark(id, mark, reason = '') {
     const row = this.#rows.get(id);
     if (row === undefined) return;
@@ -65,14 +52,6 @@ export class List {
     row.querySelector('.reason')?.remove();
     if (reason !== '') row.append(part('p', 'reason', reason));
     this.#schedule();
-  }
-
-  remove(id) {
-    const row = this.#rows.get(id);
-    if (row === undefined) return;
-    row.remove();
-    this.#held = this.#held.filter((held) => held !== row);
-    this.#rows.delete(id);
   }
 
   /** Takes the text of a recalled publication out and says so in its place. */

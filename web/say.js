@@ -1,145 +1,97 @@
 /**
- * Owns speaking: the form, what is said and not yet answered, and the kind words for a refusal.
- * A danmaku of one's own is shown at once and reconciled with its verdict and its publication.
+ * Owns speaking: the form, the marks of one's own danmaku, and the kind words for a refusal. That one
+ * is shown at once, answered and told apart when it comes back is the SDK's doing.
  */
 import { duration, isQuiet, refusalOf } from './sentences.js';
-
-/** Danmaku of one's own without an answer; beyond it the page waits before it says more. */
-const PENDING_MAX = 50;
-/** Own publications remembered so that they are not drawn twice. */
-const OWN_MAX = 200;
-const UNSURE_MS = 15_000;
 
 export class Say {
   #form;
   #hint;
   #stage;
   #list;
-  #say;
-  #me;
-  #pending = new Map();
-  #own = new Map();
+  #send;
   #until = 0;
   #why = '';
+  /** Of the room joined: what is answered after another was joined is for nobody. */
+  #stay = 0;
 
-  /** `say(text, style)` hands a danmaku over and answers its id, or undefined. */
-  constructor({ form, hint, stage, list, say }) {
+  /** `send(danmaku)` answers the promise of its end, or undefined when there is no room. */
+  constructor({ form, hint, stage, list, send }) {
     this.#form = form;
     this.#hint = hint;
     this.#stage = stage;
     this.#list = list;
-    this.#say = say;
+    this.#send = send;
     form.addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#submit();
+      void this.#submit();
     });
     setInterval(() => this.#look(), 500);
   }
 
-  /** The room was joined as `user` {id, role, maySpeak}. */
+  /** The room was joined as a user {role, maySpeak}. */
   allow(user) {
-    this.#me = user;
+    const isNew = this.#fields.disabled === user.maySpeak;
     this.#fields.disabled = !user.maySpeak;
-    this.#tell(user.maySpeak ? '' : whySilent(user));
-  }
-
-  /** Not in the room: what is unanswered may or may not have been said. */
-  interrupt() {
-    for (const [id, one] of this.#pending) this.#unsure(id, one);
+    if (isNew || !user.maySpeak) this.#tell(user.maySpeak ? '' : whySilent(user));
   }
 
   /** Another room or user: nothing of before holds. */
   reset() {
-    this.#me = undefined;
-    this.#pending.clear();
-    this.#own.clear();
+    this.#stay++;
     this.#fields.disabled = true;
     this.#tell('Speaking is possible once the room is joined.');
   }
 
-  /** Whether the publication is one's own, shown already; its row then takes the publication's id. */
-  claims(publication) {
-    if (this.#own.has(publication.id)) return true;
-    if (this.#me === undefined || publication.user?.id !== this.#me.id) return false;
-    for (const [id, one] of this.#pending) {
-      if (one.text !== publication.text) continue;
-      this.#settle(id, publication.id);
-      return true;
-    }
-    return false;
-  }
-
-  /** The id under which a publication flies: one's own flies under the id it was said with. */
-  shownAs(id) {
-    return this.#own.get(id) ?? id;
-  }
-
-  verdict(line) {
-    const one = this.#pending.get(line.id);
-    if (isQuiet(line.verdict)) {
-      if (one !== undefined) this.#settle(line.id, line.publication);
-      return;
-    }
-    this.#pending.delete(line.id);
-    const reason = refusalOf(line);
-    this.#list.mark(line.id, 'refused', reason);
-    this.#stage.remove(line.id);
-    this.#until = line.retryAfterMs > 0 ? performance.now() + line.retryAfterMs : 0;
-    this.#why = reason;
-    this.#look();
-    if (this.#until === 0) this.#tell(`${reason}.`);
-    const { text } = this.#form.elements;
-    if (one !== undefined && text.value === '') text.value = one.text;
+  /** Shows one's own danmaku before it is answered. */
+  echo(publication) {
+    const shown = { ...publication, user: { id: publication.user?.id ?? '', name: 'you' } };
+    this.#stage.add(shown, true);
+    this.#list.add(shown, 'sending');
+    this.#list.toEnd();
   }
 
   get #fields() {
     return this.#form.elements.fields;
   }
 
-  #submit() {
+  async #submit() {
     const { text, mode, color, size } = this.#form.elements;
     const said = text.value.trim();
     if (said === '') return;
     const style = { mode: mode.value, color: color.value, size: Number(size.value) };
-    const id = this.#pending.size < PENDING_MAX ? this.#say(said, style) : undefined;
-    if (id === undefined) return this.#tell('Not connected just now; your text is kept here.');
+    const stay = this.#stay;
     text.value = '';
     this.#tell('');
-    const user = { id: this.#me.id, name: 'you' };
-    const publication = { id, kind: 'danmaku', lane: 'normal', user, text: said, style };
-    this.#pending.set(id, { text: said, at: performance.now(), unsure: false });
-    this.#stage.add(publication, true);
-    this.#list.add(publication, 'sending');
-    this.#list.toEnd();
+    const result = (await this.#send({ text: said, style })) ?? { id: '', verdict: 'unsent' };
+    if (stay !== this.#stay) return;
+    this.#ended(result, said);
   }
 
-  #settle(id, publication) {
-    this.#pending.delete(id);
-    this.#list.mark(id, '');
-    if (publication === undefined) return;
-    this.#list.rename(id, publication);
-    this.#own.set(publication, id);
-    if (this.#own.size > OWN_MAX) this.#own.delete(this.#own.keys().next().value);
+  #ended(result, said) {
+    const { id, verdict, retryAfterMs } = result;
+    if (isQuiet(verdict)) return this.#list.mark(id, '');
+    // Nobody knows what became of it: it stays, and may still come back.
+    if (verdict === 'unknown') {
+      return this.#list.mark(id, 'unsure', 'no answer: it may not have been said');
+    }
+    const reason = refusalOf(result);
+    this.#list.mark(id, 'refused', reason);
+    this.#stage.remove(id);
+    this.#until = retryAfterMs > 0 ? performance.now() + retryAfterMs : 0;
+    this.#why = reason;
+    this.#look();
+    if (this.#until === 0) this.#tell(`${reason}.`);
+    const { text } = this.#form.elements;
+    if (text.value === '') text.value = said;
   }
 
-  #unsure(id, one) {
-    if (one.unsure) return;
-    one.unsure = true;
-    this.#list.mark(id, 'unsure', 'no answer: it may not have been said');
-  }
-
-  /** Twice a second: the time left of a refusal, and danmaku that got no answer. */
+  /** Twice a second: the time left of a refusal. */
   #look() {
-    const now = performance.now();
-    if (this.#until > 0) {
-      const left = this.#until - now;
-      this.#tell(left > 0 ? `${this.#why}. Again in ${duration(left)}.` : 'You can speak again.');
-      if (left <= 0) this.#until = 0;
-    }
-    for (const [id, one] of this.#pending) {
-      if (now - one.at > UNSURE_MS) this.#unsure(id, one);
-      if (now - one.at > UNSURE_MS * 4) this.#pending.delete(id);
-    }
+    if (this.#until === 0) return;
+    const left = this.#until - performance.now();
+    this.#tell(left > 0 ? `${this.#why}. Again in ${duration(left)}.` : 'You can speak again.');
+    if (left <= 0) this.#until = 0;
   }
 
   #tell(text) {

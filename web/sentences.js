@@ -20,6 +20,7 @@ const REFUSALS = {
   unknown_room: 'There is no such room',
   overloaded: 'The room is very busy just now',
   unavailable: 'The room cannot be reached just now',
+  unsent: 'Not connected just now; your text is kept here',
 };
 
 const ENDS = {

@@ -1,14 +1,18 @@
 /**
- * The viewer page's parts list: where to connect, which room, and how what arrives finds its way to
- * stage, list and counters.
+ * The viewer page's parts list: which room, where to connect, and how what the SDK's stream brings
+ * finds its way to stage, list and counters. The stream itself is the SDK's (`client/`, as built).
  */
+import { connect } from './client/index.js';
 import { List } from './list.js';
-import { RoomLink } from './protocol.js';
 import { Say } from './say.js';
 import { count, duration, endOf } from './sentences.js';
 import { Stage } from './stage.js';
 
 const ROOM_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+/** A danmaku without an answer for so long is marked. */
+const VERDICT_MS = 15_000;
+/** An interruption shorter than this is not worth a line. */
+const NOTICED_MS = 1000;
 const at = (id) => document.getElementById(id);
 
 const stage = new Stage(at('stage'), (total) => show('not-drawn', total));
@@ -18,11 +22,13 @@ const say = new Say({
   hint: at('hint'),
   stage,
   list,
-  say: (text, style) => link?.say(text, style),
+  send: (danmaku) => stream?.send(danmaku),
 });
-let link;
+let stream;
 let letGo = 0;
 let retryAt = 0;
+/** Ids of what was said before joining: it is read in the list; only what is said now flies. */
+let past = new Set();
 
 /** Shows a number, and its line only when there is something to tell. */
 function show(id, value) {
@@ -41,18 +47,21 @@ function showState(name, text) {
 function onState(state) {
   retryAt = 0;
   switch (state.name) {
-    case 'connecting':
-      return showState('waiting', 'connecting');
-    case 'joined':
-      return showState('joined', 'connected');
-    case 'waiting':
-      say.interrupt();
+    case 'live':
+      return showState('joined', state.cdn ? 'connected, danmaku by CDN' : 'connected');
+    case 'polling':
+      // A poll is not told who asks; the verdict is, should it not be allowed to speak.
+      if (stream.user === undefined) say.allow(userOfToken());
+      return showState('joined', 'connected, asking now and then');
+    case 'offline':
+      return showState('waiting', 'this device is offline');
+    case 'closed':
+      say.allow({ role: '', maySpeak: false });
+      return showState('ended', endOf(state));
+    default:
+      if (state.retryMs === undefined) return showState('waiting', 'connecting');
       retryAt = performance.now() + state.retryMs;
       return showRetry();
-    case 'ended':
-      say.interrupt();
-      say.allow({ id: '', role: '', maySpeak: false });
-      return showState('ended', endOf(state));
   }
 }
 
@@ -60,35 +69,39 @@ function showRetry() {
   if (retryAt > 0) showState('waiting', `coming back in ${duration(retryAt - performance.now())}`);
 }
 
-function onJoined(line, fresh, gap) {
-  say.allow(line.user);
-  show('online', line.online);
-  if (gap) list.note('Some of what was said while you were away is not here.');
-  // What was said before is read in the list; only what is said now flies.
-  for (const publication of fresh) take(publication, false);
+function userOfToken() {
+  const isGuest = wanted().token === '';
+  return { role: isGuest ? 'guest' : 'viewer', maySpeak: !isGuest };
 }
 
-function onPublications(fresh, line) {
-  if (line.online !== undefined) show('online', line.online);
-  if (line.shed > 0) show('let-go', (letGo += line.shed));
-  for (const publication of fresh) take(publication, true);
+function onGap({ class: lost, lastedMs, count: publications }) {
+  if (lost === 'keep') list.note('Some of what was said while you were away is not here.');
+  else if (publications > 0) show('let-go', (letGo += publications));
+  else if (lastedMs >= NOTICED_MS) {
+    list.note(
+      `The connection was lost for ${duration(lastedMs)}: danmaku of that time were missed.`,
+    );
+  }
 }
 
-function take(publication, isNow) {
-  const { kind, data } = publication;
-  if (kind === 'recall') return recall(data);
+function onBatch({ past: isPast, publications }) {
+  if (isPast) past = new Set(publications.map(({ id }) => id));
+}
+
+function take(publication) {
+  const { kind, data, own, id } = publication;
   if (kind === 'room') return noteRoom(data);
-  if (kind === 'unpin') return;
+  if (kind === 'unpin' || kind === 'attributes') return;
   if (kind === 'like') return show('likes', data?.total ?? 0);
-  const own = say.claims(publication);
+  if (own) return say.echo(publication);
   const flies = kind !== 'enter' && kind !== 'recalled' && kind !== 'pin';
-  if (isNow && flies && !own) stage.add(publication);
+  if (flies && !past.delete(id)) stage.add(publication);
   list.add(publication);
 }
 
-function recall(data) {
-  for (const id of data?.ids ?? [data?.id]) {
-    stage.remove(say.shownAs(id));
+function onRecalled({ ids }) {
+  for (const id of ids) {
+    stage.remove(id);
     list.recall(id);
   }
 }
@@ -109,12 +122,12 @@ function wanted() {
   return { room: hash.get('room') ?? 'lobby', token: hash.get('token') ?? '' };
 }
 
-async function viewerUrl() {
+/** The edge beside this page, by the port the service names. */
+async function edgeUrl() {
   const answer = await fetch('/page.json', { cache: 'no-store' });
   if (!answer.ok) throw new Error(`status ${answer.status}`);
   const { viewerPort } = await answer.json();
-  const url = new URL('/v1/ws', location.href);
-  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+  const url = new URL('/', location.href);
   url.port = String(viewerPort);
   return url.href;
 }
@@ -123,9 +136,19 @@ let run = 0;
 
 async function open() {
   const mine = ++run;
-  link?.stop();
-  link = undefined;
+  stream?.close();
+  stream = undefined;
   const { room, token } = wanted();
+  showRoom(room, token);
+  if (!ROOM_PATTERN.test(room)) return showState('ended', endOf({ reason: 'invalid' }));
+  const url = await learnUrl(() => mine === run);
+  if (mine !== run) return;
+  showState('waiting', 'connecting');
+  stream = connect({ url, room, token, verdictMs: VERDICT_MS });
+  listen(stream);
+}
+
+function showRoom(room, token) {
   const { elements } = at('room-form');
   elements.room.value = room;
   elements.token.value = token;
@@ -134,23 +157,32 @@ async function open() {
   stage.clear();
   list.clear();
   say.reset();
+  retryAt = 0;
+  past.clear();
   show('let-go', (letGo = 0));
   show('likes', 0);
-  if (!ROOM_PATTERN.test(room)) return showState('ended', endOf({ reason: 'invalid' }));
-  const url = await learnUrl(() => mine === run);
-  if (mine !== run) return;
-  const on = { state: onState, joined: onJoined, publications: onPublications };
-  on.verdict = (line) => say.verdict(line);
-  on.error = (line) => list.note(`The service says: ${String(line.message).slice(0, 200)}`);
-  link = new RoomLink({ url, room, token, on });
-  link.start();
+}
+
+/** Takes in what a stream brings; one that was left for another is heard no more. */
+function listen(to) {
+  const on = (name, run) => to.on(name, (value) => to === stream && run(value));
+  on('state', onState);
+  on('joined', ({ line }) => say.allow(line.user));
+  on('batch', onBatch);
+  on('publication', take);
+  on('echoed', ({ shown, publication }) => list.add({ ...publication, id: shown }));
+  on('recalled', onRecalled);
+  on('gap', onGap);
+  on('online', (viewers) => show('online', viewers));
+  on('shed', (publications) => show('let-go', (letGo += publications)));
+  on('error', (line) => list.note(`The service says: ${String(line.message).slice(0, 200)}`));
 }
 
 /** Asks until it is answered, each time after a longer random wait. */
 async function learnUrl(isWanted) {
   for (let tries = 0; isWanted(); tries++) {
     try {
-      return await viewerUrl();
+      return await edgeUrl();
     } catch {
       showState('waiting', 'looking for the service');
       const waitMs = Math.random() * Math.min(15_000, 1000 * 2 ** tries);
@@ -170,8 +202,7 @@ at('room-form').addEventListener('submit', (event) => {
 });
 at('again').addEventListener('click', () => open());
 addEventListener('hashchange', () => open());
-addEventListener('online', () => link?.hurry());
-addEventListener('pagehide', () => link?.stop());
+addEventListener('pagehide', () => stream?.close());
 addEventListener('pageshow', (event) => event.persisted && open());
 setInterval(showRetry, 500);
 open();

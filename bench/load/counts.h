@@ -24,7 +24,7 @@ struct stats {
   uint64_t verdicts[VERDICT_COUNT], latency[BUCKETS], answer[BUCKETS];
 };
 struct shared {
-  volatile int speak, stop;
+  volatile int speak, stop, pause;
   struct stats stats[PROCESSES_MAX];
 };
 

@@ -10,6 +10,8 @@ export interface ViewerOrder {
   readonly port: number;
   readonly path: string;
   readonly room: string;
+  /** More than one: viewers in turn are in `<room>-<number>`. */
+  readonly rooms?: number;
   readonly viewers: number;
   readonly rate: number;
   readonly addresses: number;
@@ -109,7 +111,7 @@ export class NodeViewers {
     Object.assign(viewer, { joined: false, next: 0, epoch: -1, tick: -1 });
     viewer.socket = new SocketViewer({
       port: order.port,
-      path: token === undefined ? order.path : `${order.path}&token=${token}`,
+      path: `${order.path}${this.#roomEnd(viewer)}${token === undefined ? '' : `&token=${token}`}`,
       format: order.format,
       localAddress: `127.0.0.${2 + (viewer.index % order.addresses)}`,
       onOpen: () => this.#add('opened'),
@@ -121,6 +123,11 @@ export class NodeViewers {
         if (order.churn) this.#open(viewer);
       },
     });
+  }
+
+  #roomEnd({ index }: Viewer): string {
+    const { rooms = 1 } = this.order;
+    return rooms === 1 ? '' : `-${index % rooms}`;
   }
 
   #take(viewer: Viewer, payload: Buffer): void {
@@ -202,7 +209,8 @@ export class NodeViewers {
       const now = nowUs();
       this.#lastId = Math.max(now, this.#lastId + 1);
       const text = texts[this.#said++ % texts.length]!;
-      const line = `{"type":"send","room":"${room}","id":${this.#lastId},"text":${text},"data":{"bt":${now}}}`;
+      const to = `"room":"${room}${this.#roomEnd(viewer)}","id":${this.#lastId}`;
+      const line = `{"type":"send",${to},"text":${text},"data":{"bt":${now}}}`;
       this.#add(viewer.socket.send(line) ? 'offered' : 'blocked');
       due--;
     }

@@ -43,6 +43,9 @@ struct payload {
   int64_t *stamps;
 };
 
+/* Bytes a foreign server's answer to joining holds; set, every stamp counts as a publication. */
+static struct { int on; const char *joined; size_t njoined; } stamped;
+
 static void *grow(void *at, uint32_t *cap, uint32_t need, size_t size) {
   if (need <= *cap) return at;
   *cap = need < 16 ? 16 : need * 2;
@@ -116,10 +119,25 @@ static void read_line(struct payload *p, const char *from, const char *end) {
   p->lines[p->nlines++] = line;
 }
 
+/* A payload of which nothing is known but the stamps in its publications. */
+static void read_stamps(struct payload *p, const char *from, size_t bytes) {
+  const char *end = from + bytes;
+  for (const char *at = from; (at = find(at, end, "\"bt\":")) != NULL; at += 5) {
+    p->stamps = grow(p->stamps, &p->stamps_cap, p->nstamps + 1, sizeof *p->stamps);
+    p->stamps[p->nstamps++] = number_after(at, end, "\"bt\":");
+  }
+  p->publications = p->nstamps;
+  p->frames = p->nstamps > 0;
+  if (stamped.njoined == 0 || memmem(from, bytes, stamped.joined, stamped.njoined) == NULL) return;
+  p->lines = grow(p->lines, &p->lines_cap, 1, sizeof *p->lines);
+  p->lines[p->nlines++] = (struct line){.kind = LINE_JOINED};
+}
+
 static void read_lines(struct payload *p, const char *from, size_t bytes) {
   const char *end = from + bytes;
   p->publications = p->nlines = p->nstamps = 0;
   p->frames = 0;
+  if (stamped.on) { read_stamps(p, from, bytes); return; }
   while (from < end) {
     const char *stop = memchr(from, '\n', (size_t)(end - from));
     if (stop == NULL) stop = end;

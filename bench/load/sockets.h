@@ -3,6 +3,7 @@
 #ifndef SOCKETS_H
 #define SOCKETS_H
 #include "counts.h"
+#include "manner.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -18,7 +19,7 @@
 
 struct options {
   const char *host, *path, *room;
-  int port, viewers, processes, rate, addresses, deflate, churn, seconds;
+  int port, viewers, processes, rooms, rate, addresses, deflate, churn, seconds;
   double stall;
   char **tokens, **texts;
   int ntokens, ntexts;
@@ -33,12 +34,20 @@ struct viewer {
 };
 
 static struct options opt = {.host = "127.0.0.1", .path = "/v1/ws", .room = "room", .viewers = 1,
-                             .processes = 1, .rate = 2000, .addresses = 4, .seconds = 600};
+                             .processes = 1, .rooms = 1, .rate = 2000, .addresses = 4, .seconds = 600};
 static struct shared *shared;
 static struct stats *stats;
 static struct viewer *viewers;
 static int epoll, pending;
 static char *buffer;
+
+/* What the name of a viewer's room ends with: with several rooms `-<number>`, viewers in turn. */
+static const char *room_end(const struct viewer *v) {
+  static char end[16];
+  if (opt.rooms == 1) return "";
+  snprintf(end, sizeof end, "-%d", v->index % opt.rooms);
+  return end;
+}
 
 static void watch(struct viewer *v, int op, uint32_t events) {
   struct epoll_event event = {.events = events, .data.ptr = v};
@@ -114,6 +123,12 @@ static int send_frame(struct viewer *v, int opcode, const char *payload, size_t 
   return send_bytes(v, frame, head + n);
 }
 
+/* The subprotocol this load asks for; empty for none. */
+static const char *offered(void) {
+  if (stamped.on) return manner.protocol;
+  return opt.deflate ? "barrage.v1+deflate" : "barrage.v1+json";
+}
+
 static void writable(struct viewer *v) {
   if (v->state == CONNECTING) {
     int error = 0;
@@ -123,11 +138,11 @@ static void writable(struct viewer *v) {
     char request[8192];
     const char *token = opt.ntokens > 0 ? opt.tokens[v->index % opt.ntokens] : NULL;
     int n = snprintf(request, sizeof request,
-        "GET %s%s%s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "GET %s%s%s%s HTTP/1.1\r\nHost: %s:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Protocol: barrage.v1+%s\r\n\r\n",
-        opt.path, token ? "&token=" : "", token ? token : "", opt.host, opt.port,
-        opt.deflate ? "deflate" : "json");
+        "%s%s%s\r\n",
+        opt.path, room_end(v), token ? "&token=" : "", token ? token : "", opt.host, opt.port,
+        *offered() ? "Sec-WebSocket-Protocol: " : "", offered(), *offered() ? "\r\n" : "");
     v->state = UPGRADING;
     watch(v, EPOLL_CTL_MOD, EPOLLIN);
     send_bytes(v, request, (size_t)n);
@@ -154,11 +169,18 @@ static void check_order(struct viewer *v, const struct line *line) {
   v->next = line->offset + line->count;
 }
 
+static void take_joined(struct viewer *v) {
+  if (v->joined) return;
+  v->joined = 1;
+  stats->joined++;
+  pending--;
+}
+
 static void take_line(struct viewer *v, const struct line *line, int64_t at) {
   switch (line->kind) {
     case LINE_FRAME: check_order(v, line); break;
     case LINE_JOINED:
-      if (!v->joined) { v->joined = 1; stats->joined++; pending--; }
+      take_joined(v);
       v->next = line->offset + 1;
       if (opt.stall > 0 && v->index % (int)(1 / opt.stall) == 0) v->stalled = 1;
       break;
@@ -199,9 +221,20 @@ static size_t take_frame(struct viewer *v, const char *at, size_t have, int64_t 
   }
   if (have < head + n) return 0;
   int opcode = b[0] & 15;
-  if (opcode == 1 || opcode == 2) take_payload(v, at + head, n, when);
+  if (opcode < 3) {
+    const struct answer *answer = stamped.on ? answer_to(at + head, n) : NULL;
+    if (answer != NULL) { stats->pings++; send_frame(v, answer->opcode, answer->with, answer->nwith); }
+    else take_payload(v, at + head, n, when);
+  }
   else if (opcode == 9) { stats->pings++; send_frame(v, 10, at + head, n); }
   return head + n;
+}
+
+/* What a foreign server wants to hear once the socket is open. */
+static void greet(struct viewer *v) {
+  if (!stamped.on) return;
+  if (manner.ngreeting > 0) send_bytes(v, manner.greeting, manner.ngreeting);
+  if (stamped.njoined == 0) take_joined(v);
 }
 
 static void readable(struct viewer *v) {
@@ -219,7 +252,7 @@ static void readable(struct viewer *v) {
       end_viewer(v, &stats->failed);
       return;
     }
-    if (end != NULL) { used = (size_t)(end + 4 - buffer); v->state = OPEN; stats->opened++; }
+    if (end != NULL) { used = (size_t)(end + 4 - buffer); v->state = OPEN; stats->opened++; greet(v); }
   }
   while (v->state == OPEN && (step = take_frame(v, buffer + used, have - used, at)) > 0) used += step;
   if (opt.churn && v->joined) { end_churned(v); return; }

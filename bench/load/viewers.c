@@ -1,6 +1,7 @@
 /* Owns the load of many viewers on loopback: opening, speaking, churn, and the reports.
  * Children hold the sockets (each under the descriptor limit) and only ever add to shared counters;
- * the parent obeys standard input (`mark`, `report`, `total`, `speak <rate>`, `quit`) and prints JSON lines.
+ * the parent obeys standard input (`mark`, `report`, `total`, `speak <rate>`, `pause <n>`, `quit`) and
+ * prints JSON lines.
  * Build: cc -O2 -o viewers viewers.c -lz   (or -DWITHOUT_ZLIB: json viewers only) */
 #include "sockets.h"
 #include <getopt.h>
@@ -25,8 +26,8 @@ static void speak(int count, int64_t now) {
     char line[3072];
     last_id = now > last_id ? now : last_id + 1;
     int n = snprintf(line, sizeof line,
-        "{\"type\":\"send\",\"room\":\"%s\",\"id\":%lld,\"text\":%s,\"data\":{\"bt\":%lld}}",
-        opt.room, (long long)last_id, opt.texts[text++ % opt.ntexts], (long long)now);
+        "{\"type\":\"send\",\"room\":\"%s%s\",\"id\":%lld,\"text\":%s,\"data\":{\"bt\":%lld}}",
+        opt.room, room_end(v), (long long)last_id, opt.texts[text++ % opt.ntexts], (long long)now);
     if (send_frame(v, 1, line, (size_t)n)) stats->offered++;
     else stats->blocked++;
     said++;
@@ -52,6 +53,20 @@ static void end_late(int count, int64_t now) {
   }
 }
 
+/* Every nth viewer stops reading until n is 0 again; its connection stays. */
+static void pause_some(int count) {
+  static int every;
+  if (shared->pause == every) return;
+  int now = shared->pause;
+  for (int i = 0; i < count; i++) {
+    struct viewer *v = &viewers[i];
+    if (v->state != OPEN) continue;
+    if (every > 0 && v->index % every == 0) watch(v, EPOLL_CTL_ADD, EPOLLIN);
+    if (now > 0 && v->index % now == 0) { epoll_ctl(epoll, EPOLL_CTL_DEL, v->fd, NULL); stats->stalled++; }
+  }
+  every = now;
+}
+
 static void run_child(int process, int count) {
   struct epoll_event events[512];
   int64_t swept = 0;
@@ -64,6 +79,7 @@ static void run_child(int process, int count) {
   for (int64_t end = now_us() + opt.seconds * 1000000LL, now; (now = now_us()) < end && !shared->stop;) {
     open_some(count, now);
     if (shared->speak > 0) speak(count, now);
+    pause_some(count);
     int n = epoll_wait(epoll, events, 512, shared->speak > 0 || pending > 0 ? 1 : 20);
     for (int i = 0; i < n; i++) {
       struct viewer *v = events[i].data.ptr;
@@ -88,6 +104,7 @@ static void run_parent(void) {
     if (poll(&in, 1, ready ? 200 : 20) > 0) {
       if (fgets(line, sizeof line, stdin) == NULL || strncmp(line, "quit", 4) == 0) return;
       if (strncmp(line, "speak ", 6) == 0) shared->speak = atoi(line + 6);
+      if (strncmp(line, "pause ", 6) == 0) shared->pause = atoi(line + 6);
       if (strncmp(line, "mark", 4) == 0) {
         add_up(shared, opt.processes, &mark);
         marked = now_us();
@@ -123,7 +140,7 @@ static void read_options(int argc, char **argv) {
       {"host", 1, 0, 'h'}, {"port", 1, 0, 'p'}, {"path", 1, 0, 'u'}, {"room", 1, 0, 'r'},
       {"viewers", 1, 0, 'n'}, {"processes", 1, 0, 'P'}, {"rate", 1, 0, 'R'}, {"addresses", 1, 0, 'a'},
       {"format", 1, 0, 'f'}, {"tokens", 1, 0, 't'}, {"texts", 1, 0, 'x'}, {"stall", 1, 0, 's'},
-      {"seconds", 1, 0, 'S'}, {"churn", 0, 0, 'c'}, {0, 0, 0, 0}};
+      {"seconds", 1, 0, 'S'}, {"manner", 1, 0, 'm'}, {"rooms", 1, 0, 'o'}, {"churn", 0, 0, 'c'}, {0, 0, 0, 0}};
   for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;) switch (o) {
     case 'h': opt.host = optarg; break;
     case 'p': opt.port = atoi(optarg); break;
@@ -138,12 +155,14 @@ static void read_options(int argc, char **argv) {
     case 'x': opt.texts = read_lines_of(optarg, &opt.ntexts); break;
     case 's': opt.stall = atof(optarg); break;
     case 'S': opt.seconds = atoi(optarg); break;
+    case 'm': read_manner(optarg); break;
+    case 'o': opt.rooms = atoi(optarg); break;
     case 'c': opt.churn = 1; break;
     default: exit(2);
   }
   if (opt.port <= 0 || opt.viewers < 1 || opt.processes < 1 || opt.processes > PROCESSES_MAX ||
-      opt.rate < 1 || opt.addresses < 1 || opt.stall < 0 || opt.stall > 1) {
-    fprintf(stderr, "viewers: --port, --viewers, --processes, --rate or --addresses out of bounds\n");
+      opt.rooms < 1 || opt.rate < 1 || opt.addresses < 1 || opt.stall < 0 || opt.stall > 1) {
+    fprintf(stderr, "viewers: --port, --viewers, --processes, --rooms, --rate or --addresses out of bounds\n");
     exit(2);
   }
 }

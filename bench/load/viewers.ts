@@ -24,7 +24,7 @@ function readOrder(): { order: ViewerOrder; seconds: number } {
     options: {
       ...{ host: text, port: text, path: text, room: text, viewers: text, processes: text },
       ...{ rate: text, addresses: text, format: text, tokens: text, texts: text, stall: text },
-      ...{ seconds: text, churn: { type: 'boolean' } },
+      ...{ seconds: text, rooms: text, churn: { type: 'boolean' } },
     },
   });
   const lines = (path: string | undefined): string[] =>
@@ -33,6 +33,7 @@ function readOrder(): { order: ViewerOrder; seconds: number } {
     port: Number(values.port),
     path: values.path ?? '/v1/ws',
     room: values.room ?? 'room',
+    rooms: Number(values.rooms ?? 1),
     viewers: Number(values.viewers ?? 1),
     rate: Number(values.rate ?? 2000),
     addresses: Number(values.addresses ?? 4),

@@ -1,6 +1,7 @@
 /**
- * Owns the yardstick: the least a batching broadcast over uWebSockets.js can be. One room, posts are
- * collected and published as one frame every 100 ms. No admission, limits, log, replay or slow policy.
+ * Owns the yardstick: the least a batching broadcast over uWebSockets.js can be. One room, posts and
+ * what viewers say are collected and published as one frame every 100 ms. No admission, limits, log,
+ * replay or slow policy.
  */
 import { App, type HttpResponse } from 'uWebSockets.js';
 import { SystemClock } from '../../src/adapters/system-clock.js';
@@ -11,6 +12,7 @@ const clock = new SystemClock();
 const waiting: string[] = [];
 let next = 1;
 let tick = 0;
+let viewers = 0;
 
 interface Draft {
   readonly kind: string;
@@ -32,6 +34,17 @@ function take(body: string): string {
   return JSON.stringify({ results });
 }
 
+/** What a viewer says over its socket, answered with a verdict like the service does. */
+function hear(text: string, user: string): string {
+  const { id, room, ...said } = JSON.parse(text) as Draft & { id: number; room: string };
+  const at = Math.round(clock.now());
+  const publication = { id: `p${next++}`, kind: 'danmaku', lane: 'normal', at };
+  const { text: words, data } = said;
+  waiting.push(JSON.stringify({ ...publication, user: { id: user }, text: words, data }));
+  const verdict = { type: 'verdict', room, id, verdict: 'published', publication: publication.id };
+  return JSON.stringify(verdict);
+}
+
 function readBody(res: HttpResponse): void {
   let body = Buffer.alloc(0);
   res.onAborted(() => undefined);
@@ -42,13 +55,22 @@ function readBody(res: HttpResponse): void {
 }
 
 const app = App()
-  .ws('/v1/ws', {
+  .ws<{ user: string }>('/v1/ws', {
     idleTimeout: 120,
     maxBackpressure: 1 << 20,
     upgrade: (res, req, context) => {
       const key = req.getHeader('sec-websocket-key');
       const offered = req.getHeader('sec-websocket-protocol');
-      res.upgrade({}, key, offered, req.getHeader('sec-websocket-extensions'), context);
+      res.upgrade(
+        { user: `u${10_000 + viewers++}` },
+        key,
+        offered,
+        req.getHeader('sec-websocket-extensions'),
+        context,
+      );
+    },
+    message: (socket, message) => {
+      socket.send(hear(Buffer.from(message).toString(), socket.getUserData().user));
     },
     open: (socket) => {
       socket.subscribe('room');

@@ -24,7 +24,7 @@ export interface Said {
   readonly user: UserId;
   readonly role: Role;
   readonly kind: string;
-  readonly text?: string;
+  readonly text?: string | undefined;
 }
 
 export interface EarlyRefusal {

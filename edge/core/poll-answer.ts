@@ -3,7 +3,7 @@
  * still in the window, in the order they were sent; of what is meant for some nothing, since all
  * pollers get the same. Rules: SPEC E-POLL-1, E-POLL-3, E-SCOPE-5.
  */
-import type { Position } from '../../src/words.js';
+import type { Classes, Position } from '../../src/words.js';
 import type { Kept } from './keep-ring.js';
 import type { RecentWindow, Shown } from './recent-window.js';
 
@@ -13,16 +13,22 @@ export interface PollPlace {
   readonly tick: number;
 }
 
-/** `kept` are all keepables after the place, oldest first; droppables are found in the window. */
+/**
+ * All a poller at a place missed, of both classes or of the keepable one. `kept` are all keepables
+ * after the place, oldest first; droppables are found in the window.
+ */
 export function pollPublications(
   place: PollPlace,
   kept: readonly Kept[],
   window: RecentWindow,
+  classes: Classes = 'all',
 ): readonly { readonly json: Buffer }[] {
   const shown = window.filter(
     (entry) =>
       entry.aim === undefined &&
-      (entry.offset > 0 ? entry.offset > place.position.offset : isNewDrop(entry, place)),
+      (entry.offset > 0
+        ? entry.offset > place.position.offset
+        : classes === 'all' && isNewDrop(entry, place)),
   );
   const firstShown = shown.find((entry) => entry.offset > 0)?.offset ?? Infinity;
   const older = kept.filter((entry) => entry.offset < firstShown && entry.aim === undefined);

@@ -14,11 +14,17 @@ export interface SlowMarks {
 export type SlowStep = 'full' | 'keep' | 'end';
 
 /**
- * The next step for a viewer with `bufferedBytes` waiting. One that lags comes back when it has
- * drained below half of the soft mark, so that it does not flutter at the mark.
+ * The next step for a viewer with `bufferedBytes` waiting and `nextBytes` to be added to them. One
+ * that lags comes back when it has drained below half of the soft mark, so that it does not flutter
+ * at the mark. What is to be added counts too: under load it may be many times the mark at once.
  */
-export function slowStep(lagging: boolean, bufferedBytes: number, marks: SlowMarks): SlowStep {
+export function slowStep(
+  lagging: boolean,
+  bytes: { readonly bufferedBytes: number; readonly nextBytes: number },
+  marks: SlowMarks,
+): SlowStep {
+  const { bufferedBytes, nextBytes } = bytes;
   if (bufferedBytes > marks.hardMarkBytes) return 'end';
-  const mark = lagging ? marks.softMarkBytes / 2 : marks.softMarkBytes;
-  return bufferedBytes > mark ? 'keep' : 'full';
+  if (lagging && bufferedBytes > marks.softMarkBytes / 2) return 'keep';
+  return bufferedBytes + nextBytes > marks.softMarkBytes ? 'keep' : 'full';
 }

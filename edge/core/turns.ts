@@ -30,11 +30,17 @@ export class Turns<T extends Turn> {
     (keep ? this.#keep : this.#drop).push(turn);
   }
 
-  /** Takes the next one whose time has come. */
-  next(now: number): T | undefined {
-    const dropFirst = this.#keepRun >= KEEP_IN_A_ROW;
+  /** Whether one with keepable frames waits. */
+  get holdsKeep(): boolean {
+    this.#settle();
+    return this.#keep.length > 0;
+  }
+
+  /** Takes the next one whose time has come; `keepOnly`: of those with keepable frames. */
+  next(now: number, keepOnly = false): T | undefined {
+    const dropFirst = this.#keepRun >= KEEP_IN_A_ROW && !keepOnly;
     const first = dropFirst ? this.#takeDrop(now) : this.#takeKeep();
-    const taken = first ?? (dropFirst ? this.#takeKeep() : this.#takeDrop(now));
+    const taken = first ?? (dropFirst || keepOnly ? this.#takeKeep() : this.#takeDrop(now));
     if (taken === undefined) return undefined;
     this.#keepRun = taken.due === 'keep' ? this.#keepRun + 1 : 0;
     taken.due = 'no';

@@ -1,6 +1,6 @@
 /** The parts list of the studio and operations API: guard, documents, routes, pages, one listener. */
 import type { AddressInfo } from 'node:net';
-import type { FastifyInstance, RouteOptions } from 'fastify';
+import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
 import { prometheusExposition } from '../../src/adapters/prometheus.js';
 import { BarrageError } from '../../src/errors.js';
 import type { Clock } from '../../src/ports/clock.js';
@@ -8,11 +8,17 @@ import type { Log } from '../../src/ports/log.js';
 import type { Meter } from '../../src/telemetry/meter.js';
 import type { Tokens } from '../../src/tokens.js';
 import type { RoomCalls } from '../calls/calls.js';
+import type { RunningDispatch } from '../dispatch/main.js';
 import { callbackRoutes } from './callbacks.js';
 import { installDocs } from './docs.js';
 import { attributeRoutes } from './attributes.js';
 import { pollRoutes } from './polls.js';
 import { queueRoutes } from './queues.js';
+import { serveDispatchFirst } from './dispatch-first.js';
+import { dispatchRoutes } from './dispatch.js';
+import type { ClusterParts, ForwardTuning } from './forward/cluster.js';
+import { createForwarding, type Forwarding } from './forward/install.js';
+import { cdnRoutes } from './cdn.js';
 import { createGuard } from './guard.js';
 import type { ApiKey } from './keys.js';
 import { apiMeters } from './meters.js';
@@ -30,6 +36,7 @@ import { createServer } from './server.js';
 import { tokenRoutes } from './tokens.js';
 import { reviewRoutes, wordRoutes } from './words.js';
 
+export type { ClusterParts } from './forward/cluster.js';
 export type { ApiKey } from './keys.js';
 
 export interface ApiParts {
@@ -40,12 +47,18 @@ export interface ApiParts {
   readonly log: Log;
   readonly meter: Meter;
   readonly ready: () => { ready: boolean; reasons: readonly string[] };
+  /** Other room services, which calls for their rooms are carried to; absent: there are none. */
+  readonly cluster?: ClusterParts;
+  /** Absent: edges are not handed out here. */
+  readonly dispatch?: RunningDispatch;
 }
 
 export interface ApiOptions {
   readonly host: string;
   readonly port: number;
   readonly webFolder: string;
+  /** The built SDK, served to the pages under `/client/`; absent: it is not. */
+  readonly clientFolder?: string;
   readonly viewerPort: () => number;
   /** Life of a viewer token whose caller named none. */
   readonly tokenTtlMs: number;
@@ -58,6 +71,8 @@ export interface ApiOptions {
   readonly callMs?: number;
   /** How long `stop` waits for calls in flight. */
   readonly stopMs?: number;
+  /** Of calls between room services. */
+  readonly forward?: Partial<ForwardTuning>;
 }
 
 export interface RunningApi {
@@ -76,7 +91,9 @@ const STOP_MS = 5000;
 
 /** Rejects with BarrageError `port_in_use` or `config` when it cannot listen. */
 export async function startApi(options: ApiOptions, parts: ApiParts): Promise<RunningApi> {
-  const app = await buildApi(options, parts);
+  const { clock, cluster } = parts;
+  const forwarding = cluster && createForwarding({ ...parts, cluster, tuning: options.forward });
+  const app = await buildApi(options, parts, undefined, forwarding);
   const { host, port } = options;
   try {
     await app.listen({ host, port });
@@ -84,9 +101,14 @@ export async function startApi(options: ApiOptions, parts: ApiParts): Promise<Ru
     await app.close();
     throw listenError(error, `${host}:${port}`);
   }
+  const desk = forwarding?.serve(app);
+  const stopMs = options.stopMs ?? STOP_MS;
   return {
     port: (app.server.address() as AddressInfo).port,
-    stop: () => stop(app, parts.clock, options.stopMs ?? STOP_MS),
+    stop: async () => {
+      await desk?.stop(stopMs);
+      await stop(app, clock, stopMs);
+    },
   };
 }
 
@@ -95,8 +117,10 @@ export async function buildApi(
   options: ApiOptions,
   parts: ApiParts,
   seen?: (route: RouteOptions) => void,
+  forwarding?: Forwarding,
 ): Promise<FastifyInstance> {
-  const { calls, clock, log, meter, keys } = parts;
+  const { clock, log, meter, keys } = parts;
+  const isInside = (request: FastifyRequest) => forwarding?.inside.of(request) !== undefined;
   const guard = createGuard(
     {
       requestsPerSecond: options.requestsPerSecond ?? REQUESTS_PER_SECOND,
@@ -105,19 +129,28 @@ export async function buildApi(
       inFlightBytesMax: IN_FLIGHT_BYTES_MAX,
     },
     keys,
-    clock,
+    { clock, isInside },
   );
   const meters = apiMeters(meter, () => guard.inFlight.calls);
-  const app = createServer({ clock, log, meters, callMs: options.callMs ?? CALL_MS });
+  const forwarder = forwarding?.forwarder;
+  const app = createServer({
+    ...{ clock, log, meters, isInside, callMs: options.callMs ?? CALL_MS },
+    ...(forwarder && { keepBody: (request, bytes) => forwarder.keepBody(request, bytes) }),
+  });
   if (seen !== undefined) app.addHook('onRoute', seen);
   await installDocs(app);
+  const calls = forwarding?.calls ?? parts.calls;
+  const door = { guard: guard.check, ...(forwarder && { carry: forwarder.carry }) };
+  const countError = (code: string) => meters.errors.add(code);
+  const spread = forwarding && { spread: forwarding.batch };
   const routes: Route[] = [
     ...roomRoutes(calls),
-    ...publicationRoutes({ calls, log, countError: (code) => meters.errors.add(code) }),
+    ...publicationRoutes({ calls, log, countError, ...spread }),
     ...sanctionRoutes(calls, clock),
     ...attributeRoutes(calls.attributes),
     ...queueRoutes(calls.queues),
     ...pollRoutes(calls.polls),
+    ...cdnRoutes(calls.cdn),
     ...scopeRoutes(calls.scopes),
     ...presenceRoutes(calls.presence),
     ...callbackRoutes(calls.callbacks),
@@ -126,6 +159,7 @@ export async function buildApi(
     ...orderRoutes(calls.orders, clock),
     ...recordRoutes({ calls, clock }),
     ...tokenRoutes({ tokens: parts.tokens, clock, ttlMs: options.tokenTtlMs }),
+    ...dispatchRoutes({ ...parts, guard: guard.check, ttlMs: options.tokenTtlMs }),
     ...operationRoutes({
       ready: parts.ready,
       exposition: prometheusExposition(meter),
@@ -133,10 +167,11 @@ export async function buildApi(
       describe: () => app.swagger() as { openapi?: string },
     }),
   ];
-  for (const route of routes) installRoute(app, route, guard.check);
-  await installImport(app, { calls, clock }, guard.check);
-  await installPages(app, options.webFolder);
+  for (const route of routes) installRoute(app, route, door);
+  await installImport(app, { calls, clock }, door);
+  await installPages(app, options.webFolder, options.clientFolder);
   await app.ready();
+  if (parts.dispatch !== undefined) serveDispatchFirst(app, parts.dispatch, { clock, meters });
   return app;
 }
 

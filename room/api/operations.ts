@@ -14,6 +14,7 @@ export interface OperationParts {
 
 const group = 'operations';
 const open = true;
+const reach = 'here';
 
 export function operationRoutes(parts: OperationParts): Route[] {
   return [healthRoute(), readyRoute(parts), ...describingRoutes(parts)];
@@ -25,6 +26,7 @@ function healthRoute(): Route {
     url: '/healthz',
     group,
     open,
+    reach,
     summary: 'Whether the process answers',
     status: 200,
     answer: S.HealthAnswer,
@@ -38,6 +40,7 @@ function readyRoute(parts: OperationParts): Route {
     url: '/readyz',
     group,
     open,
+    reach,
     summary: 'Whether the service can do its work; 503 with the reasons when not',
     status: 200,
     answer: S.ReadyAnswer,
@@ -57,6 +60,7 @@ function describingRoutes(parts: OperationParts): Route[] {
       url: '/metrics',
       group,
       open,
+      reach,
       summary: 'Counters, gauges and histograms in the Prometheus text format',
       status: 200,
       answer: Type.String(),
@@ -71,6 +75,7 @@ function describingRoutes(parts: OperationParts): Route[] {
       url: '/openapi.json',
       group,
       open,
+      reach,
       summary: 'This description (OpenAPI 3.1)',
       status: 200,
       answer: Type.Object(
@@ -84,6 +89,7 @@ function describingRoutes(parts: OperationParts): Route[] {
       url: '/page.json',
       group,
       open,
+      reach,
       summary: 'What the pages need to know',
       status: 200,
       answer: S.PageAnswer,

@@ -6,6 +6,7 @@ import { compileSchema, schemaFlaw } from '../../src/wire/validator.js';
 import type { Log } from '../../src/ports/log.js';
 import type { Draft, Fated, RoomCalls } from '../calls/calls.js';
 import type { RoomId } from '../../src/ids.js';
+import type { BatchSpread } from './forward/batch.js';
 import { bodyOf, invalid, problemOf, VerdictError, type ErrorBody } from './errors.js';
 import { checkDraft, fingerprintOf } from './input.js';
 import { route, type Route } from './route.js';
@@ -16,8 +17,11 @@ export interface PublicationParts {
   readonly log: Log;
   /** Counts an error told inside a batch's answer. */
   readonly countError: (code: string) => void;
+  /** Has others publish what is theirs; absent: all is published here. */
+  readonly spread?: BatchSpread;
 }
 
+type Item = Static<typeof S.BatchItem>;
 type BatchResult = ({ readonly ok: true } & Fated) | { readonly ok: false; error: ErrorBody };
 
 const validItem = compileSchema(S.BatchItem);
@@ -64,18 +68,21 @@ export function publicationRoutes(parts: PublicationParts): Route[] {
     route({
       method: 'POST',
       url: '/v1/publications::batch',
+      reach: 'all',
       group,
       summary: 'Publish up to 100; each is answered in its own place, in order for each room',
       body: S.BatchBody,
       bodyFrame: S.BatchFrame,
       status: 200,
       answer: S.BatchAnswer,
-      run: async ({ body, reply }) => ({
+      run: async ({ body, reply: { request } }) => {
+        const here = (item: unknown) => publishItem(parts, item as Item, request.id);
+        const { publications } = body;
         // All are handed over at once in their order; a room keeps the order it is called in.
-        results: await Promise.all(
-          body.publications.map((item) => publishItem(parts, item, reply.request.id)),
-        ),
-      }),
+        const done =
+          parts.spread?.publish(publications, request, here) ?? Promise.all(publications.map(here));
+        return { results: (await done) as BatchResult[] };
+      },
     }),
   ];
 }
@@ -97,7 +104,7 @@ async function publish(
 /** The result of one publication of a batch; never rejects. */
 async function publishItem(
   parts: PublicationParts,
-  item: Static<typeof S.BatchItem>,
+  item: Item,
   requestId: string,
 ): Promise<BatchResult> {
   try {

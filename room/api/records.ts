@@ -4,7 +4,7 @@
  */
 import { Readable } from 'node:stream';
 import { Type } from '@sinclair/typebox';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { BarrageError } from '../../src/errors.js';
 import { writeAss } from '../../src/formats/ass.js';
 import { writeBilibiliXml } from '../../src/formats/bilibili-xml-writer.js';
@@ -19,7 +19,7 @@ import { ImportReader, type ImportFormat } from '../studio/importing.js';
 import { recordingOf } from '../powers/recording.js';
 import { invalid } from './errors.js';
 import * as O from './order-schemas.js';
-import { installRoute, route, type Route } from './route.js';
+import { installRoute, route, type Door, type Route } from './route.js';
 import * as S from './schemas.js';
 
 /** Body of an import. */
@@ -99,12 +99,12 @@ export function recordRoutes(parts: RecordRouteParts): Route[] {
 export async function installImport(
   app: FastifyInstance,
   parts: RecordRouteParts,
-  guard: (request: FastifyRequest, reply: FastifyReply) => Promise<void>,
+  door: Door,
 ): Promise<void> {
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
-    installRoute(scope, importRoute(parts), guard);
+    installRoute(scope, importRoute(parts), door);
   });
 }
 

@@ -1,5 +1,6 @@
 /** Owns the routes of rooms themselves: create, list, read, change, close, their limits and stats. */
 import type { RoomCalls } from '../calls/calls.js';
+import { ofNewRoom } from './forward/reach.js';
 import { route, type Route } from './route.js';
 import * as S from './schemas.js';
 
@@ -16,6 +17,7 @@ function wholeRoomRoutes(calls: RoomCalls): Route[] {
       url: '/v1/rooms',
       group,
       summary: 'Create a room',
+      reach: ofNewRoom,
       body: S.RoomSpecBody,
       status: 201,
       answer: S.RoomAnswer,
@@ -30,6 +32,7 @@ function wholeRoomRoutes(calls: RoomCalls): Route[] {
       url: '/v1/rooms',
       group,
       summary: 'List rooms, page by page',
+      reach: 'all',
       query: S.RoomsQuery,
       status: 200,
       answer: S.RoomsAnswer,

@@ -7,8 +7,16 @@ import type { Static, TSchema, TUnknown } from '@sinclair/typebox';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { compileQuerySchema, compileSchema } from '../../src/wire/validator.js';
 import { invalid } from './errors.js';
+import { reachOf, type Reach } from './forward/reach.js';
 import { illFormedPath } from './input.js';
 import { ErrorAnswer } from './schemas.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whose call it is; of none of ours undefined. */
+    readonly reach?: Reach | undefined;
+  }
+}
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
@@ -49,6 +57,8 @@ export interface RouteSpec<
   readonly produces?: string;
   /** How long a call may take, when longer than others. */
   readonly callMs?: number;
+  /** Whose call it is; absent: of the owner of its `:room`. */
+  readonly reach?: Reach;
   /** Answered without a key. */
   readonly open?: boolean;
   run(
@@ -68,15 +78,26 @@ export function route<
   return spec as unknown as Route;
 }
 
-/** Serves the route; `guard` runs before the body is read, unless the route is open. */
-export function installRoute(
-  app: FastifyInstance,
+/** Has a call done by another service; undefined when it is to be done here. */
+export type Carry = (
   spec: Route,
-  guard: (request: FastifyRequest, reply: FastifyReply) => Promise<void>,
-): void {
+  request: FastifyRequest,
+  reply: FastifyReply,
+) => Promise<FastifyReply> | undefined;
+
+/** What stands between a call and its route. */
+export interface Door {
+  guard(request: FastifyRequest, reply: FastifyReply): Promise<void>;
+  /** Absent: every call is done here. */
+  readonly carry?: Carry;
+}
+
+/** Serves the route; the guard runs before the body is read, unless the route is open. */
+export function installRoute(app: FastifyInstance, spec: Route, door: Door): void {
   app.route({
     method: spec.method,
     url: spec.url,
+    config: { reach: reachOf(spec) },
     ...(spec.callMs === undefined ? {} : { handlerTimeout: spec.callMs }),
     schema: schemaOf(spec),
     validatorCompiler: ({ schema, httpPart }) => {
@@ -84,7 +105,7 @@ export function installRoute(
       const compile = httpPart === 'querystring' ? compileQuerySchema : compileSchema;
       return compile(schema as TSchema);
     },
-    ...(spec.open === true ? {} : { onRequest: guard }),
+    ...(spec.open === true ? {} : { onRequest: door.guard }),
     preValidation: async (request) => {
       if (spec.bodyOptional === true && (request.body === undefined || request.body === null)) {
         request.body = {};
@@ -95,6 +116,8 @@ export function installRoute(
       if (path !== undefined) throw invalid(path, 'well-formed Unicode');
     },
     handler: async (request, reply) => {
+      const carried = door.carry?.(spec, request, reply);
+      if (carried !== undefined) return carried;
       void reply.status(spec.status);
       const { params, query, body, headers } = request;
       const answer = await spec.run({ params, query, body, headers, reply });

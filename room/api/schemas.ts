@@ -135,8 +135,12 @@ export const RoomAnswer = Type.Object({
   streamStart: Type.Optional(Millis('Unix milliseconds; absent until it is set')),
   online: Whole,
 });
+const ListedRoom = Type.Object({
+  ...RoomAnswer.properties,
+  online: Type.Optional({ ...Whole, description: 'Absent when its owner did not say' }),
+});
 export const RoomsAnswer = Type.Object({
-  rooms: Type.Array(RoomAnswer),
+  rooms: Type.Array(ListedRoom),
   next: Type.Optional(Type.String({ description: 'Absent on the last page' })),
 });
 

@@ -64,6 +64,16 @@ export const BroadcastAnswer = Type.Object({
     { description: 'The first 100' },
   ),
   id: Type.Optional(Type.String({ description: 'Of a broadcast to users' })),
+  unreached: Type.Optional(
+    Type.Array(
+      Type.Object({
+        member: Type.Optional(Type.String({ description: 'Absent: nobody owned them' })),
+        shards: Type.Array(Whole),
+        code: Type.String(),
+      }),
+      { description: 'Services that did not answer for their rooms; repeat with the same key' },
+    ),
+  ),
 });
 
 export const DeliveryParams = Type.Object({ id: S.PublicationParams.properties.id }, strict);

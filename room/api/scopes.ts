@@ -4,6 +4,7 @@ import { BarrageError } from '../../src/errors.js';
 import type { Draft } from '../calls/calls.js';
 import type { BroadcastScope, ScopeCalls } from '../calls/scopes.js';
 import { invalid } from './errors.js';
+import { ofUsersKey } from './forward/reach.js';
 import { checkDraft, fingerprintOf } from './input.js';
 import { route, type Route } from './route.js';
 import * as B from './scope-schemas.js';
@@ -58,6 +59,7 @@ function broadcastRoute(calls: ScopeCalls): Route {
   return route({
     method: 'POST',
     url: '/v1/broadcasts',
+    reach: ofUsersKey,
     group: 'broadcasts',
     summary: 'Publish in every room of a zone, in all rooms, or to users wherever they are',
     headers: S.IdempotencyHeaders,
@@ -103,6 +105,7 @@ function deliveryRoutes(calls: ScopeCalls): Route[] {
     route({
       ...{ method: 'GET', group: 'broadcasts', summary: 'How far a broadcast to users has got' },
       url: '/v1/broadcasts/:id/delivery',
+      reach: 'all',
       params: B.DeliveryParams,
       status: 200,
       answer: B.DeliveryAnswer,

@@ -24,6 +24,10 @@ export interface ServerParts {
   readonly meters: ApiMeters;
   /** A call that takes longer is answered `timeout`. */
   readonly callMs: number;
+  /** Whether the call came from another service, which counts it. */
+  readonly isInside: (request: FastifyRequest) => boolean;
+  /** Is handed bodies as they came. */
+  readonly keepBody?: (request: FastifyRequest, bytes: Buffer) => void;
 }
 
 export function createServer(parts: ServerParts): FastifyInstance {
@@ -43,7 +47,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     },
     clientErrorHandler: answerBrokenHttp,
   });
-  readBodies(app);
+  readBodies(app, parts);
   addHooks(app, parts);
   app.setErrorHandler(fail);
   app.setNotFoundHandler(async (request, reply) => {
@@ -54,20 +58,21 @@ export function createServer(parts: ServerParts): FastifyInstance {
 }
 
 /** JSON in UTF-8 only; an empty body counts as none. */
-function readBodies(app: FastifyInstance): void {
+function readBodies(app: FastifyInstance, { keepBody }: ServerParts): void {
   app.removeAllContentTypeParsers();
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
     const text = decodeText(bytes as Buffer);
     if (isBroken(text)) return done(invalid('', text.rule));
     if (text === '') return done(null, undefined);
+    keepBody?.(request, bytes as Buffer);
     return parseJson(request, text, (error, value) =>
       error === null ? done(null, value) : done(invalid('', 'JSON')),
     );
   });
 }
 
-function addHooks(app: FastifyInstance, { clock, meters }: ServerParts): void {
+function addHooks(app: FastifyInstance, { clock, meters, isInside }: ServerParts): void {
   const began = new WeakMap<FastifyRequest, number>();
   let closing = false;
   app.addHook('preClose', async () => {
@@ -84,6 +89,7 @@ function addHooks(app: FastifyInstance, { clock, meters }: ServerParts): void {
     if (request.url.startsWith('/v1/')) void reply.header('cache-control', 'no-store');
   });
   app.addHook('onResponse', async (request, reply) => {
+    if (isInside(request)) return;
     const took = (clock.now() - (began.get(request) ?? clock.now())) / 1000;
     meters.count(groupOf(request), reply.statusCode, took);
   });
@@ -116,7 +122,7 @@ function answerError(
 }
 
 /** The caller's own id when it is 1-64 visible characters, so that its log and ours can meet. */
-function requestIdOf(given: string | string[] | undefined): string {
+export function requestIdOf(given: string | string[] | undefined): string {
   return typeof given === 'string' && /^[\x21-\x7e]{1,64}$/.test(given) ? given : randomId();
 }
 

@@ -7,9 +7,8 @@ import {
   KIND_LIMIT_BOUNDS,
   SETTINGS,
   SHED_ORDERS,
-  type FlagSetting,
-  type NumberSetting,
   type RoomSettings,
+  type ScalarSetting,
   type SettingsPatch,
 } from '../../src/room-settings.js';
 import { PERMISSIONS_MAX, PERMISSION_PATTERN, PERMITTED } from '../../src/permissions.js';
@@ -22,7 +21,11 @@ export type NullablePatch = { readonly [K in keyof SettingsPatch]: SettingsPatch
 const AUDIENCE_ROWS_MAX = 16;
 const KINDS_MAX = 100;
 
-function scalarSchema(setting: NumberSetting | FlagSetting): Record<string, unknown> {
+function scalarSchema(setting: ScalarSetting): Record<string, unknown> {
+  if (setting.type === 'choice') {
+    const description = `${setting.about}; default ${setting.value}`;
+    return { type: 'string', enum: [...setting.words], description };
+  }
   if (setting.type === 'flag') {
     return { type: 'boolean', description: `${setting.about}; default ${setting.value}` };
   }
@@ -132,7 +135,9 @@ function properties(): Record<string, Record<string, unknown>> {
 }
 
 function nullable(schema: Record<string, unknown>): Record<string, unknown> {
-  return { ...schema, type: [schema['type'], 'null'] };
+  const words = schema['enum'] as readonly string[] | undefined;
+  const type = [schema['type'], 'null'];
+  return { ...schema, type, ...(words !== undefined && { enum: [...words, null] }) };
 }
 
 function settingsObject(fields: Record<string, TSchema | Record<string, unknown>>, about: string) {

@@ -11,6 +11,7 @@ import type { OrderCalls } from './orders.js';
 import type { RecordCalls } from './records.js';
 import type { ScopeCalls } from './scopes.js';
 import type { FrameClass, Lane, Publication, RoomStatus, Speaker, Style } from '../../src/words.js';
+import type { CdnCalls } from './cdn.js';
 import type { AttributeCalls } from './attributes.js';
 import type { PollCalls } from './polls.js';
 import type { QueueCalls } from './queues.js';
@@ -43,6 +44,9 @@ export interface RoomView {
   readonly streamStart?: number;
   readonly online: number;
 }
+
+/** A room on a list: who is there is left out when its owner did not say. */
+export type ListedRoom = Omit<RoomView, 'online'> & { readonly online?: number };
 
 /** A studio's publication, validated. */
 export interface Draft {
@@ -145,7 +149,9 @@ export interface RoomCalls extends ScreenCalls {
   read(room: RoomId): Promise<RoomView>;
   change(room: RoomId, change: RoomChange): Promise<RoomView>;
   close(room: RoomId): Promise<RoomView>;
-  list(after: string, limit: number): Promise<{ rooms: RoomView[]; next?: string }>;
+  list(after: string, limit: number): Promise<{ rooms: ListedRoom[]; next?: string }>;
+  /** Viewers of those of the rooms that are owned here. */
+  online(rooms: readonly RoomId[]): Promise<readonly (readonly [RoomId, number])[]>;
   /** Keepable: resolves after the publication is in the log. Droppable: after its tick. */
   publish(room: RoomId, draft: Draft, key?: RepeatKey): Promise<Fated>;
   /** Oldest first from `from`; without it the newest `limit`. */
@@ -175,4 +181,5 @@ export interface RoomCalls extends ScreenCalls {
   readonly attributes: AttributeCalls;
   readonly queues: QueueCalls;
   readonly polls: PollCalls;
+  readonly cdn: CdnCalls;
 }

@@ -20,6 +20,8 @@ export interface Broadcast {
   readonly draft: Draft;
   /** A repeat reaches the rooms that were not reached and publishes nothing twice. */
   readonly key?: RepeatKey;
+  /** Only rooms of these shards; absent: of all. */
+  readonly shards?: readonly number[];
 }
 
 export interface RoomFate {
@@ -27,6 +29,14 @@ export interface RoomFate {
   readonly verdict: Verdict;
   readonly id: string;
   readonly offset?: number;
+}
+
+/** Rooms a broadcast did not come to, by the service that should have brought it there. */
+export interface Unreached {
+  /** Absent: nobody owned them. */
+  readonly member?: string;
+  readonly shards: readonly number[];
+  readonly code: string;
 }
 
 export interface BroadcastAnswer {
@@ -45,6 +55,8 @@ export interface BroadcastAnswer {
   readonly failures: readonly { readonly room: RoomId; readonly code: string }[];
   /** Of a broadcast to users: the publication's id. */
   readonly id?: string;
+  /** Absent: every service answered for its rooms. */
+  readonly unreached?: readonly Unreached[];
 }
 export const ROOM_FATES_MAX = 1000;
 export const FAILURES_MAX = 100;

@@ -23,6 +23,8 @@ const WINDOW_MS_MIN = 100;
 /** Arrivals that waited longer on average mean overload (DAGOR). */
 export const WAIT_MS_MAX = 20;
 const LOWER_TO = 0.95;
+/** Of fewer arrivals in a window 5 % is not one: a room that says so little overloads nothing. */
+export const ARRIVALS_MIN = Math.round(1 / (1 - LOWER_TO));
 const RAISE_BY = 1.01;
 /** More than this many times the uplink lowers the level at once to TARGET times the uplink. */
 const HIGH_MARK = 1.5;
@@ -138,8 +140,8 @@ function closeWindow(state: Admitting, meter: Meter, uplinkPerSecond: number, sp
 function nextWaitLevel(meter: Meter, top: number): number {
   const level = meter.waitLevel;
   const isOverloaded = meter.waits > 0 && meter.waitedMs > WAIT_MS_MAX * meter.waits;
-  if (!isOverloaded) return raised(level, RAISE_BY, USER_LEVEL);
-  if (meter.passed === 0) return level;
+  // The process may be late for others' sake: what a few say is not held back for it.
+  if (!isOverloaded || meter.passed < ARRIVALS_MIN) return raised(level, RAISE_BY, USER_LEVEL);
   const cut = Math.floor(cutFor(meter.passedAt, LOWER_TO * meter.passed, top));
   return Math.max(LEVEL_MIN, Math.min(level - 1, cut));
 }

@@ -31,7 +31,11 @@ export function settle(
 }
 
 /** Ends all that an entry stands for the same way: those who merged share its fate. */
-export function settleLost(state: RoomState, entry: Entry, verdict: 'sampled_out' | 'shed'): void {
+export function settleLost(
+  state: RoomState,
+  entry: Entry,
+  verdict: 'sampled_out' | 'shed' | 'unavailable',
+): void {
   settle(state, entry.said.ref, verdict);
   if (entry.more !== undefined) for (const ref of entry.more) settle(state, ref, verdict);
 }

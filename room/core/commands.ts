@@ -8,7 +8,8 @@ import { LANES, type RoomStatus } from '../../src/words.js';
 import { advanceAdmission, restAdmission } from './admission.js';
 import { NO_ROW, paceOf, rowFor } from './audience.js';
 import { accrue } from './budget.js';
-import { isFull } from './lanes.js';
+import { settleLost } from './books.js';
+import { isFull, removeFirst } from './lanes.js';
 import { fillMs } from './quota.js';
 import { endedSanctions, withoutSanction, withSanction } from './sanctions.js';
 import type { RoomState } from './state.js';
@@ -47,6 +48,16 @@ export function applySettings(state: RoomState, settings: RoomSettings, now: num
 /** What is queued still goes out; a closed room takes in nothing more. */
 export function setStatus(state: RoomState, status: RoomStatus): void {
   state.status = status;
+}
+
+/** The room is another owner's: all that waits ends as `unavailable`. */
+export function giveUp(state: RoomState): void {
+  for (const lane of LANES) {
+    const queue = state.lanes[lane];
+    for (const entry of removeFirst(queue, queue.entries.length)) {
+      settleLost(state, entry, 'unavailable');
+    }
+  }
 }
 
 /** `until` in unix milliseconds, 0 for good; replaces an earlier end, one in the past lifts it. */

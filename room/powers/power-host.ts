@@ -2,6 +2,7 @@
  * Owns what a room's powers see of the room: a narrow view, so that no power reaches into another's
  * or the room's own books.
  */
+import { NO_CDN } from '../cdn/room-cdn.js';
 import { roomActs, type RoomActs } from './acts.js';
 import type { PowerHost } from './power.js';
 import type { Room } from '../room.js';
@@ -20,6 +21,10 @@ export function powerHost(room: Room, tools: RoomTools): PowerHost {
     log,
     get state() {
       return room.state;
+    },
+    cdn: tools.cdn ?? NO_CDN,
+    get fence() {
+      return room.fence;
     },
     outside: tools.outside,
     settings: () => room.settings,

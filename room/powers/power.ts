@@ -6,11 +6,13 @@
 import type { RoomId, UserId } from '../../src/ids.js';
 import type { Clock } from '../../src/ports/clock.js';
 import type { Log } from '../../src/ports/log.js';
+import type { Fence } from '../../src/ports/store.js';
 import type { Random } from '../../src/random.js';
 import type { RoomSettings } from '../../src/room-settings.js';
 import type { Verdict } from '../../src/verdict.js';
 import type { Fact, FactChange, RoomNote } from '../../src/wire/internal.js';
 import type { Publication, RoomStatus } from '../../src/words.js';
+import type { RoomCdn } from '../cdn/room-cdn.js';
 import type { RoomActs } from './acts.js';
 import type { Draft, Fated } from '../calls/calls.js';
 import type { RoomState } from '../core/state.js';
@@ -90,6 +92,9 @@ export interface PowerHost {
   readonly log: Log;
   /** The core; powers read it and change it only by the functions of room/core/. */
   readonly state: RoomState;
+  /** The CDNs of this service. */
+  readonly cdn: RoomCdn;
+  readonly fence: Fence;
   /** The studio's back end, the word lists. */
   readonly outside: MeteredOutside;
   settings(): RoomSettings;

@@ -6,6 +6,7 @@ import type { EdgeRules } from '../../src/room-settings.js';
 import type { Fact } from '../../src/wire/internal.js';
 import type { Publication } from '../../src/words.js';
 import { ATTRIBUTE_PREFIX, AttributePower } from './attribute-power.js';
+import { CDN_RECORD, CdnPower } from './cdn-power.js';
 import type { Arrival } from '../core/types.js';
 import { POLL_PREFIX } from './held-poll.js';
 import { PollPower } from './poll-power.js';
@@ -30,6 +31,7 @@ function makePowers(host: PowerHost, recordsOf: RecordsOf) {
     attributes: new AttributePower(host, recordsOf(ATTRIBUTE_PREFIX)),
     queues: new QueuePower(host, recordsOf(QUEUE_PREFIX)),
     polls: new PollPower(host, recordsOf(POLL_PREFIX)),
+    cdn: new CdnPower(host, recordsOf(CDN_RECORD)),
   };
 }
 

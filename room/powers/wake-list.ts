@@ -26,15 +26,20 @@ export function listForWaking(
   return store.commit(listOf(fence.shard), fence, { records });
 }
 
-/** Loads the rooms on the list; those with nothing to do any more are taken off. Never rejects. */
-export async function wakeShard(fence: Fence, { store, rooms, log }: WakeTools): Promise<void> {
+/**
+ * Loads the rooms on the list; those with nothing to do any more are taken off. False when the list
+ * could not be read. Never rejects.
+ */
+export async function wakeShard(fence: Fence, { store, rooms, log }: WakeTools): Promise<boolean> {
   try {
     const list = await store.load(listOf(fence.shard));
     for (const id of (list?.records.keys() ?? []) as Iterable<RoomId>) {
       await wakeRoom(id, fence, { store, rooms, log });
     }
+    return true;
   } catch (error) {
     log.warn('the rooms to be woken could not be read', { shard: fence.shard, error });
+    return false;
   }
 }
 

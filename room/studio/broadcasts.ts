@@ -18,7 +18,8 @@ import {
 } from '../calls/scopes.js';
 import { checkDraft } from './drafts.js';
 import type { Everyone } from './everyone.js';
-import type { LabelIndex } from './label-index.js';
+import { shardOf } from '../../src/shards.js';
+import type { EpochOf, LabelIndex } from './label-index.js';
 
 /** Rooms asked at once by one broadcast. */
 const ROOMS_AT_ONCE = 32;
@@ -28,6 +29,7 @@ const RETRY_MS = 1000;
 
 export interface BroadcastParts {
   readonly labels: LabelIndex;
+  readonly epochOf: EpochOf;
   readonly everyone: Everyone;
   readonly publish: RoomCalls['publish'];
   readonly list: (after: string, limit: number) => Promise<readonly RoomId[]>;
@@ -40,6 +42,9 @@ type Tally = { -readonly [K in keyof BroadcastAnswer]: BroadcastAnswer[K] } & {
   fates: RoomFate[];
   failures: { readonly room: RoomId; readonly code: string }[];
 };
+
+/** Undefined: all. */
+type Shards = ReadonlySet<number> | undefined;
 
 export class Broadcasts {
   readonly #parts: BroadcastParts;
@@ -68,7 +73,9 @@ export class Broadcasts {
     }
     this.#running++;
     try {
-      return await this.#toRooms('zone' in scope ? this.#zone(scope.zone) : this.#all(), {
+      const shards = broadcast.shards && new Set(broadcast.shards);
+      const rooms = 'zone' in scope ? this.#zone(scope.zone, shards) : this.#all(shards);
+      return await this.#toRooms(rooms, {
         draft,
         ...(key === undefined ? {} : { key: roomKey(key) }),
       });
@@ -77,9 +84,9 @@ export class Broadcasts {
     }
   }
 
-  async *#zone(zone: string): AsyncIterable<RoomId> {
-    const { labels } = this.#parts;
-    if (!labels.isRead) {
+  async *#zone(zone: string, shards: Shards): AsyncIterable<RoomId> {
+    const { labels, epochOf } = this.#parts;
+    if (labels.unread(epochOf).some((shard) => shards?.has(shard) !== false)) {
       throw new BarrageError('unavailable', 'the labels of rooms are still being read', {
         retryAfterMs: RETRY_MS,
       });
@@ -87,13 +94,13 @@ export class Broadcasts {
     if (!labels.isWhole) {
       throw new BarrageError('too_large', 'more rooms have labels than zones can be served for');
     }
-    yield* labels.of(zone);
+    yield* labels.of(zone).filter((room) => isAmong(room, shards));
   }
 
-  async *#all(): AsyncIterable<RoomId> {
+  async *#all(shards: Shards): AsyncIterable<RoomId> {
     for (let after = ''; ;) {
       const rooms = await this.#parts.list(after, PAGE_MAX);
-      yield* rooms;
+      yield* rooms.filter((room) => isAmong(room, shards));
       const last = rooms.at(-1);
       if (last === undefined || rooms.length < PAGE_MAX) return;
       after = last;
@@ -151,6 +158,10 @@ export class Broadcasts {
       if (tally.failures.length < FAILURES_MAX) tally.failures.push({ room, code });
     }
   }
+}
+
+function isAmong(room: RoomId, shards: Shards): boolean {
+  return shards?.has(shardOf(room)) !== false;
 }
 
 function newTally(): Tally {

@@ -6,7 +6,8 @@ import { BarrageError } from '../../src/errors.js';
 import type { Log } from '../../src/ports/log.js';
 import { PAGE_MAX } from '../../src/limits.js';
 import type { Bus } from '../../src/ports/bus.js';
-import type { Clock } from '../../src/ports/clock.js';
+import type { Cancel, Clock } from '../../src/ports/clock.js';
+import type { RoomId } from '../../src/ids.js';
 import type { Store } from '../../src/ports/store.js';
 import { Broadcasts } from './broadcasts.js';
 import type { RoomCalls } from '../calls/calls.js';
@@ -29,6 +30,8 @@ export interface ScopeService extends ScopeCalls {
   stop(): void;
 }
 
+/** How often it is looked for shards taken since, and after a failure. */
+const LOOK_MS = 250;
 const REREAD_MS = 5000;
 
 /** Begins to read the labels of all rooms in the background. */
@@ -37,12 +40,13 @@ export function scopeCalls(parts: ScopeParts): ScopeService {
   const everyone = new Everyone(bus, clock);
   const broadcasts = new Broadcasts({
     labels: rooms.labels,
+    epochOf: (shard) => rooms.epochOf(shard),
     everyone,
     publish,
     list: (after, limit) => store.listRooms(after, limit),
     isLoaded: (room) => rooms.peek(room) !== undefined,
   });
-  readLabels(parts);
+  const reading = followShards(parts);
   return {
     setTags: async (id, user, tags) => tagsOf(await rooms.getOpen(id)).set(user, tags),
     readTags: async (id, user) => tagsOf(await rooms.get(id)).of(user),
@@ -57,24 +61,41 @@ export function scopeCalls(parts: ScopeParts): ScopeService {
       throw new BarrageError('not_found', 'no such publication among the newest meant for some');
     },
     stop: () => {
+      reading.cancel();
       rooms.labels.stop();
       everyone.stop();
     },
   };
 }
 
-/** Tries again for as long as the store fails. */
-function readLabels(parts: ScopeParts): void {
-  const { rooms, store, clock, log } = parts;
+/** Keeps the index to the shards owned; tries again for as long as the store fails. */
+function followShards({ rooms, store, clock, log }: ScopeParts): Cancel {
+  const { labels } = rooms;
+  const epochOf = (shard: number) => rooms.epochOf(shard);
   const source = {
+    epochOf,
     list: (after: string, limit: number) => store.listRooms(after, limit),
-    labelsOf: async (room: Parameters<Rooms['view']>[0]) => (await rooms.view(room))?.labels,
+    labelsOf: async (room: RoomId) => (await rooms.view(room))?.labels,
   };
-  rooms.labels.read(source, clock).catch((error: unknown) => {
-    if (rooms.labels.isStopped) return;
-    log.warn('the labels of rooms could not be read, trying again', { error });
-    clock.after(REREAD_MS, () => readLabels(parts));
-  });
+  let isReading = false;
+  let notBefore = 0;
+  const look = async (): Promise<void> => {
+    if (isReading || clock.now() < notBefore) return;
+    labels.forget(epochOf);
+    if (labels.unread(epochOf).length === 0) return;
+    isReading = true;
+    try {
+      await labels.read(source, clock);
+    } catch (error) {
+      notBefore = clock.now() + REREAD_MS;
+      if (!labels.isStopped) {
+        log.warn('the labels of rooms could not be read, trying again', { error });
+      }
+    }
+    isReading = false;
+  };
+  void look();
+  return clock.every(LOOK_MS, () => void look());
 }
 
 function tagsOf(room: Room) {

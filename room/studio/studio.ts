@@ -3,6 +3,7 @@
  * the room's parts; this is the list of what can be asked.
  */
 import { shareOf } from '../../src/admission-level.js';
+import type { RoomId } from '../../src/ids.js';
 import { PAGE_MAX } from '../../src/limits.js';
 import type { Store } from '../../src/ports/store.js';
 import { parsePublication } from '../../src/wire/publication.js';
@@ -29,7 +30,11 @@ import { queueCalls } from './studio-queues.js';
 const HISTORY_BYTES_MAX = 1 << 20;
 
 /** What a studio can ask of the rooms owned here. */
-export function studioCalls(rooms: Rooms, store: Store, scopes: ScopeCalls): RoomCalls {
+export function studioCalls(
+  rooms: Rooms,
+  store: Store,
+  scopes: ScopeCalls,
+): Omit<RoomCalls, 'cdn'> {
   return {
     scopes,
     ...screenCalls(rooms),
@@ -46,6 +51,7 @@ export function studioCalls(rooms: Rooms, store: Store, scopes: ScopeCalls): Roo
       return room.exclusive(() => closeRoom(room));
     },
     list: (after, limit) => listRooms(rooms, store, after, limit),
+    online: async (ids) => ids.flatMap((id) => rowOf(id, rooms.onlineOf(id))),
     publish: async (id, draft, key) => {
       const room = await rooms.get(id);
       const post = async () => {
@@ -78,6 +84,10 @@ export function studioCalls(rooms: Rooms, store: Store, scopes: ScopeCalls): Roo
     records: recordCalls(rooms),
     presence: presenceCalls(rooms),
   };
+}
+
+function rowOf(id: RoomId, online: number | undefined): [RoomId, number][] {
+  return online === undefined ? [] : [[id, online]];
 }
 
 async function listRooms(rooms: Rooms, store: Store, after: string, limit: number) {

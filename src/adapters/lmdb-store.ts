@@ -10,6 +10,7 @@ import type { Cancel, Clock } from '../ports/clock.js';
 import type {
   Fence,
   LogEntry,
+  MemberGroup,
   RepliedKey,
   RoomChanges,
   Store,
@@ -21,6 +22,7 @@ import { folderError, lockFolder } from './folder-lock.js';
 import { LeaseTable } from './lease-table.js';
 import { LmdbEnv } from './lmdb-env.js';
 import { flawOfFile } from './lmdb-header.js';
+import { MemberTable } from './member-table.js';
 import * as keys from './store-keys.js';
 
 export interface EmbeddedStoreOptions {
@@ -71,6 +73,7 @@ class LmdbStore implements Store {
   readonly #lock: Cancel;
   readonly #clock: Clock;
   readonly #leases = new LeaseTable();
+  readonly #members = new MemberTable();
   readonly #queue: CommitQueue<CommitGroup>;
   #sweepAt = 0;
   #closing: Promise<void> | undefined;
@@ -113,6 +116,16 @@ class LmdbStore implements Store {
   async release(fence: Fence): Promise<void> {
     this.#checkOpen();
     this.#leases.release(fence);
+  }
+
+  async enlist(group: MemberGroup, member: string, ttlMs: number): Promise<readonly string[]> {
+    this.#checkOpen();
+    return this.#members.enlist(group, member, ttlMs, this.#clock.now());
+  }
+
+  async delist(group: MemberGroup, member: string): Promise<void> {
+    this.#checkOpen();
+    this.#members.delist(group, member);
   }
 
   async load(room: RoomId): Promise<StoredRoom | undefined> {

@@ -5,6 +5,7 @@
 import { BarrageError, asBarrageError } from '../errors.js';
 import type { Bus, BusAnswer } from '../ports/bus.js';
 import type { Cancel } from '../ports/clock.js';
+import { runSoon } from './loop-turns.js';
 
 /** Bounds of what waits for delivery, and of the requests that wait for an answer, each. */
 export interface MemoryBusBounds {
@@ -136,7 +137,7 @@ export class MemoryBus implements Bus {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.#deliver());
+    runSoon(() => this.#deliver());
   }
 
   #deliver(): void {

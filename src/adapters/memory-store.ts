@@ -8,6 +8,7 @@ import type { Clock } from '../ports/clock.js';
 import type {
   Fence,
   LogEntry,
+  MemberGroup,
   RepliedKey,
   RoomChanges,
   Store,
@@ -15,6 +16,7 @@ import type {
 } from '../ports/store.js';
 import { LeaseTable } from './lease-table.js';
 import { checkChanges, EMPTY_LOG, trimBound, type LogBounds } from './log-bounds.js';
+import { MemberTable } from './member-table.js';
 
 interface Room {
   bounds: LogBounds;
@@ -29,6 +31,7 @@ const SWEEP_KEYS_MAX = 64;
 export class MemoryStore implements Store {
   readonly #clock: Clock;
   readonly #leases = new LeaseTable();
+  readonly #members = new MemberTable();
   readonly #rooms = new Map<RoomId, Room>();
   #closed = false;
 
@@ -49,6 +52,16 @@ export class MemoryStore implements Store {
   async release(fence: Fence): Promise<void> {
     this.#checkOpen();
     this.#leases.release(fence);
+  }
+
+  async enlist(group: MemberGroup, member: string, ttlMs: number): Promise<readonly string[]> {
+    this.#checkOpen();
+    return this.#members.enlist(group, member, ttlMs, this.#clock.now());
+  }
+
+  async delist(group: MemberGroup, member: string): Promise<void> {
+    this.#checkOpen();
+    this.#members.delist(group, member);
   }
 
   async load(room: RoomId): Promise<StoredRoom | undefined> {

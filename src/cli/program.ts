@@ -8,15 +8,26 @@ import type { ConfigManager } from '../config/manager.js';
 import type { FlagText } from '../config/sources.js';
 import { asBarrageError, BarrageError } from '../errors.js';
 import { printable } from '../formats/printable.js';
+import type { PlanText } from '../plan/input.js';
 import type { Role } from '../words.js';
 import * as commands from './commands.js';
 import { processIo, type ProgramIo } from './io.js';
+import { PLAN_OPTIONS, printPlan } from './plan.js';
 import { readVersion } from './version.js';
 
-export interface Services {
-  /** Runs the whole service; resolves when it has ended. */
-  all(config: Config, manager: ConfigManager): Promise<void>;
-}
+/** Runs a service; resolves when it has ended. */
+export type RunService = (config: Config, manager: ConfigManager) => Promise<void>;
+
+/** What `program.ts` can start, by the name of the command. */
+export type Services = Readonly<Record<ServiceName, RunService>>;
+export type ServiceName = keyof typeof SERVICES;
+
+const SERVICES = {
+  all: 'run the whole service in this process (the default)',
+  edge: 'run an edge: the sockets of viewers',
+  room: 'run a room service: the rooms it owns and the studio API',
+  'cdn-pusher': 'run a CDN pusher: droppable publications of large rooms into files',
+} as const;
 
 /** Runs a command line (without the two words node puts in front); the process's exit code. */
 export async function runProgram(
@@ -56,10 +67,13 @@ function buildProgram(services: Services, io: ProgramIo, end: { code: number }):
       writeErr: (text) => io.err(text),
       outputError: (text, write) => write(text.replace(/^error: /, 'barrage: ')),
     });
-  addAll(program, services, io);
+  for (const name of Object.keys(SERVICES) as ServiceName[]) {
+    addService(program, name, services[name], io);
+  }
   addToken(program, io);
   addTail(program, io);
   addReplay(program, io, end);
+  addPlan(program, io);
   addConfigCommands(program, io);
   return program;
 }
@@ -71,6 +85,7 @@ interface ConfigFlags {
   readonly viewerPort?: string;
   readonly studioPort?: string;
   readonly logLevel?: string;
+  readonly processes?: string;
 }
 
 /** Flags that stand for a key of the file. */
@@ -101,19 +116,25 @@ function choiceOf(options: ConfigFlags): commands.ConfigChoice {
     const value = options[name];
     if (value !== undefined) flags.push({ flag, text: `${path}=${value}` });
   }
+  const { processes } = options;
+  if (processes !== undefined) {
+    const count = processes === 'cores' ? '0' : processes;
+    flags.push({ flag: '--processes', text: `edge.processes=${count}` });
+  }
   return { config: options.config, flags };
 }
 
-function addAll(program: Command, services: Services, io: ProgramIo): void {
-  const command = program
-    .command('all', { isDefault: true })
-    .description('run the whole service in this process (the default)');
+function addService(program: Command, name: ServiceName, run: RunService, io: ProgramIo): void {
+  const command = program.command(name, { isDefault: name === 'all' }).description(SERVICES[name]);
+  if (name === 'edge') {
+    command.option('--processes <count>', 'the same as --set edge.processes=<count>; or cores');
+  }
   withConfig(command).action(async (options: ConfigFlags) => {
     const manager = commands.openChosen(choiceOf(options), io);
     const hangup = io.onHangup(() => void manager.reload());
     try {
       await manager.watch(io.clock);
-      await services.all(manager.current, manager);
+      await run(manager.current, manager);
     } finally {
       hangup.cancel();
       await manager.close();
@@ -196,6 +217,19 @@ function addReplay(program: Command, io: ProgramIo, end: { code: number }): void
     const choice = { room, speed, url, connections, key, studioUrl };
     if (!(await commands.replay(file, choice, config, io))) end.code = 1;
   });
+}
+
+function addPlan(program: Command, io: ProgramIo): void {
+  const command = program
+    .command('plan')
+    .description('how many machines, and how much network, an audience needs (measured costs)');
+  for (const { flag, help } of PLAN_OPTIONS) command.option(flag, help);
+  command
+    .option('--json', 'print it as JSON, with the coefficients')
+    .option('--debug', 'show stacks of errors')
+    .action(({ json, ...text }: PlanText & { readonly json?: true }) =>
+      printPlan(text, json === true, io),
+    );
 }
 
 function addConfigCommands(program: Command, io: ProgramIo): void {

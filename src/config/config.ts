@@ -3,11 +3,19 @@
  * made from the settings of the file (`heartbeat: 25s`).
  */
 import type { RoomId } from '../ids.js';
+import type { DispatchConfig } from '../dispatch-settings.js';
+import type { NatsBusOptions } from '../nats-settings.js';
+import type { RedisStoreOptions } from '../redis-settings.js';
 import type { RoomSettings } from '../room-settings.js';
 import type { TokenKey } from '../tokens.js';
 import type { CallbackConfig } from '../callbacks/settings.js';
 import type { WordsConfig } from '../words-filter/settings.js';
 import { toCallbackConfig, toWordsConfig } from './callback-section.js';
+import { toDispatchConfig } from './dispatch-section.js';
+import { toEdgeLoad, type EdgeLoadConfig } from './edge-load-section.js';
+import { toCdnConfig, type CdnConfig } from './cdn-section.js';
+import { toNatsConfig } from './nats-section.js';
+import { toRedisConfig } from './redis-section.js';
 import { toRoomSettings } from './room-section.js';
 import type { Settings, StudioKey } from './schema.js';
 
@@ -31,7 +39,13 @@ export interface Config {
     readonly lingerMs: number;
     readonly reconnectJitterMs: number;
     readonly trustProxy: boolean;
-  };
+    /** Empty: made of host and port. */
+    readonly advertise: string;
+    readonly region: string;
+    /** 0: `connectionsMax`. */
+    readonly capacity: number;
+    readonly reportMs: number;
+  } & EdgeLoadConfig;
   readonly studio: {
     readonly host: string;
     readonly port: number;
@@ -53,19 +67,27 @@ export interface Config {
   };
   readonly callbacks: CallbackConfig;
   readonly words: WordsConfig;
+  readonly dispatch: DispatchConfig;
   readonly data: { readonly folder: string };
   readonly store: Settings['store'];
+  readonly redis: RedisStoreOptions;
   readonly bus: Settings['bus'];
+  readonly nats: NatsBusOptions;
+  readonly cdn: CdnConfig;
   readonly log: { readonly level: LogLevel };
   readonly drain: { readonly windowMs: number };
 }
 
 export function toConfig(settings: Settings): Config {
   const { edge, studio, tokens, room, rooms, data, store, bus, log, drain } = settings;
-  const { heartbeat, idle, softMark, hardMark, paceMax, linger, reconnectJitter, ...plain } = edge;
+  const { heartbeat, idle, softMark, hardMark, paceMax, linger, reconnectJitter } = edge;
+  const { host, port, origins, connectionsPerAddress, connectionsPerUser } = edge;
+  const { connectionsMax, busyShare, trustProxy, advertise, region, capacity } = edge;
   return freeze({
     edge: {
-      ...plain,
+      ...{ host, port, origins, connectionsPerAddress, connectionsPerUser },
+      ...{ connectionsMax, busyShare, trustProxy, advertise, region, capacity },
+      ...toEdgeLoad(edge),
       heartbeatMs: heartbeat,
       idleMs: idle,
       softMarkBytes: softMark,
@@ -73,6 +95,7 @@ export function toConfig(settings: Settings): Config {
       paceMaxMs: paceMax,
       lingerMs: linger,
       reconnectJitterMs: reconnectJitter,
+      reportMs: edge.report,
     },
     studio: { ...studio },
     tokens: { audience: tokens.audience, keys: tokens.keys, ttlMs: tokens.ttl },
@@ -84,9 +107,13 @@ export function toConfig(settings: Settings): Config {
     },
     callbacks: toCallbackConfig(settings.callbacks),
     words: toWordsConfig(settings.words),
+    dispatch: toDispatchConfig(settings.dispatch),
     data: { folder: data.folder },
     store,
+    redis: toRedisConfig(settings.redis),
     bus,
+    nats: toNatsConfig(settings.nats),
+    cdn: toCdnConfig(settings.cdn),
     log: { level: log.level },
     drain: { windowMs: drain.window },
   });

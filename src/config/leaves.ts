@@ -84,10 +84,12 @@ export function text(
 export function secret(
   about: string,
   allowed: { readonly pattern: RegExp; readonly rule: string },
+  mark?: Mark,
 ): Leaf<string> {
   const schema = z.string().regex(allowed.pattern);
   const show = (own: string) => (own === '' ? '' : HIDDEN);
-  return leafOf({ schema, value: '', about, rule: allowed.rule, form: 'text', hides: true, show });
+  const { rule } = allowed;
+  return leafOf({ schema, value: '', about, rule, form: 'text', mark, hides: true, show });
 }
 
 /** A whole number from `min` to `max`. */

@@ -52,7 +52,10 @@ export function openConfig(sources: ConfigSources): ConfigManager {
 }
 
 /** Writes a line for every change and refusal. */
-export function logReloads(manager: ConfigManager, log: Log): Cancel {
+export function logReloads(
+  manager: Pick<ConfigManager, 'onChange' | 'onRefused'>,
+  log: Log,
+): Cancel {
   const taken = manager.onChange((_, changes) => {
     for (const change of changes) log.info(`configuration changed, ${changeLine(change)}`);
   });

@@ -10,11 +10,11 @@ import {
   SHED_ORDERS,
   type AudienceRow,
   type KindLimit,
-  type FlagSetting,
   type LaneSettings,
-  type NumberSetting,
   type RoomSettings,
+  type ScalarSetting,
   type SettingName,
+  type ValueOf,
 } from '../room-settings.js';
 import { PERMISSION_PATTERN, PERMITTED, type Permissions } from '../permissions.js';
 import { LANES, type Lane } from '../words.js';
@@ -24,9 +24,7 @@ import { formatDuration, formatSize } from './units.js';
 
 type FileName<K extends string> = K extends `${infer Short}Ms` ? Short : K;
 type ScalarLeaves = {
-  readonly [K in SettingName as FileName<K>]: (typeof SETTINGS)[K] extends FlagSetting
-    ? Leaf<boolean>
-    : Leaf<number>;
+  readonly [K in SettingName as FileName<K>]: Leaf<ValueOf<(typeof SETTINGS)[K]>>;
 };
 
 const KIND_PATTERN = /^[a-z][a-z0-9_.-]{0,31}$/;
@@ -34,11 +32,12 @@ const KIND_RULE = 'a kind (a-z, then a-z 0-9 _ . -)';
 
 /** A room setting's name in the file. */
 export function fileNameOf(name: SettingName): string {
-  const setting: NumberSetting | FlagSetting = SETTINGS[name];
+  const setting: ScalarSetting = SETTINGS[name];
   return setting.type === 'number' && setting.unit === 'ms' ? name.slice(0, -'Ms'.length) : name;
 }
 
-function scalarLeaf(setting: NumberSetting | FlagSetting): Leaf<number> | Leaf<boolean> {
+function scalarLeaf(setting: ScalarSetting): Leaf<number> | Leaf<boolean> | Leaf<string> {
+  if (setting.type === 'choice') return leaf.choice(setting.value, setting.words, setting.about);
   if (setting.type === 'flag') return leaf.flag(setting.value, setting.about);
   const { unit, value, min, max, about } = setting;
   switch (unit) {

@@ -7,6 +7,11 @@ import type { TokenKey } from '../tokens.js';
 import * as leaf from './leaves.js';
 import type { Leaf } from './leaves.js';
 import { CALLBACK_SECTION, WORDS_SECTION } from './callback-section.js';
+import { DISPATCH_SECTION, EDGE_REPORT_LEAVES } from './dispatch-section.js';
+import { EDGE_LOAD_LEAVES } from './edge-load-section.js';
+import { CDN_SECTION } from './cdn-section.js';
+import { NATS_SECTION } from './nats-section.js';
+import { REDIS_SECTION } from './redis-section.js';
 import { ROOM_SECTION } from './room-section.js';
 
 const RESTART = { restart: true } as const;
@@ -52,6 +57,8 @@ export const TABLE = {
     linger: leaf.duration('30s', ['0s', '1h'], 'a room without viewers is still listened to'),
     reconnectJitter: leaf.duration('2s', ['0s', '5m'], 'viewers come back spread over this time'),
     trustProxy: leaf.flag(false, 'take the address of a viewer from X-Forwarded-For'),
+    ...EDGE_LOAD_LEAVES,
+    ...EDGE_REPORT_LEAVES,
   },
   studio: {
     host: leaf.text('0.0.0.0', 'address of API, pages and metrics', HOST, RESTART),
@@ -101,11 +108,12 @@ export const TABLE = {
       'rooms made at start when they do not exist',
       { optional: ['title'], mark: RESTART },
     ),
-    lease: leaf.duration('3s', ['500ms', '1m'], 'a lost owner is replaced after this', RESTART),
+    lease: leaf.duration('2s', ['500ms', '1m'], 'a lost owner is replaced after this', RESTART),
     parkAfter: leaf.duration('10m', ['1s', '7d'], 'a room unused for this leaves memory', RESTART),
   },
   callbacks: CALLBACK_SECTION,
   words: WORDS_SECTION,
+  dispatch: DISPATCH_SECTION,
   data: {
     folder: leaf.text(
       './data',
@@ -116,11 +124,19 @@ export const TABLE = {
   },
   store: leaf.choice(
     'embedded',
-    ['embedded', 'memory'],
-    'embedded: files in the data folder; memory: gone at exit',
+    ['embedded', 'memory', 'redis'],
+    'embedded: files in the data folder; memory: gone at exit; redis: shared by many processes',
     RESTART,
   ),
-  bus: leaf.choice('memory', ['memory'], 'what carries between rooms and edges', RESTART),
+  redis: REDIS_SECTION,
+  bus: leaf.choice(
+    'memory',
+    ['memory', 'nats'],
+    'what carries between rooms and edges; memory: within one process; nats: between many',
+    RESTART,
+  ),
+  nats: NATS_SECTION,
+  cdn: CDN_SECTION,
   log: {
     level: leaf.choice('info', LEVELS, 'least important line that is written'),
   },

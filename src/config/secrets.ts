@@ -59,6 +59,21 @@ export function findSecrets(config: Config): Secrets {
   };
 }
 
+/**
+ * The keys of a process that is one of several: none are made, since each would make its own. Throws
+ * BarrageError `config` naming a list that is neither configured nor in the data folder.
+ */
+export function sharedSecrets(config: Config, needed: readonly (keyof Secrets)[]): Secrets {
+  const secrets = findSecrets(config);
+  for (const list of needed) {
+    if (secrets[list].length > 0) continue;
+    const field = `${list}.keys`;
+    const message = `${field}: processes that work together need the same keys, configure them`;
+    throw new BarrageError('config', message, { field });
+  }
+  return secrets;
+}
+
 function orElse<T>(first: readonly T[], second: readonly T[]): readonly T[] {
   return first.length > 0 ? first : second;
 }

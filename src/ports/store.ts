@@ -4,6 +4,9 @@
  */
 import type { RoomId } from '../ids.js';
 
+/** Processes that share shards among them. */
+export type MemberGroup = 'rooms' | 'pushers';
+
 /** The right under which a commit is made; the store refuses an epoch older than the shard's. */
 export interface Fence {
   readonly shard: number;
@@ -67,6 +70,13 @@ export interface Store {
   renew(fence: Fence, ttlMs: number): Promise<boolean>;
   /** Gives the shard up so that another may take it at once. */
   release(fence: Fence): Promise<void>;
+  /**
+   * Says that a process lives for `ttlMs` more, by the store's own time, and answers with the names
+   * of all of its group that live, itself included, in order of their code units.
+   */
+  enlist(group: MemberGroup, member: string, ttlMs: number): Promise<readonly string[]>;
+  /** Takes the process off its group's list at once. */
+  delist(group: MemberGroup, member: string): Promise<void>;
   /** A room's records and the bounds of its log; undefined when it does not exist. */
   load(room: RoomId): Promise<StoredRoom | undefined>;
   /** Resolves only when the changes would survive the loss of the process. */

@@ -16,7 +16,15 @@ export interface Metric {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
+  /** How the gauges of several processes make one; `sum` where nothing is said. */
+  readonly merge?: Merge;
   read(): readonly Sample[];
+}
+export type Merge = 'sum' | 'mean' | 'min';
+
+/** What can be shown: a meter, or several made one. */
+export interface Metrics {
+  readonly metrics: Iterable<Metric>;
 }
 
 /** A count that only rises. */
@@ -119,11 +127,17 @@ export class Meter {
   }
 
   /** `read` is called at each scrape; a bare number has no labels. */
-  gauge(name: string, help: string, read: () => number | readonly Sample[]): void {
+  gauge(
+    name: string,
+    help: string,
+    read: () => number | readonly Sample[],
+    merge: Merge = 'sum',
+  ): void {
     this.#add({
       name,
       help,
       type: 'gauge',
+      merge,
       read: () => {
         const value = read();
         return typeof value === 'number' ? [{ labels: {}, value }] : value;

@@ -9,6 +9,8 @@ import {
   JoinSchema,
   LeaveSchema,
   PingSchema,
+  ReceiveSchema,
+  ReportSchema,
   SendSchema,
   type Command,
   type DanmakuBody,
@@ -29,6 +31,8 @@ const validators: Readonly<Record<string, ValidateFunction>> = {
   leave: compileSchema(LeaveSchema),
   send: compileSchema(SendSchema),
   ack: compileSchema(AckSchema),
+  receive: compileSchema(ReceiveSchema),
+  report: compileSchema(ReportSchema),
   ping: compileSchema(PingSchema),
 };
 const validateBody = compileSchema(DanmakuBodySchema);
@@ -44,9 +48,10 @@ export function decodeCommand(line: string): Command | Broken {
   if (typeof type !== 'string') return refuse('type', 'required', idOf(value));
   const validate = Object.hasOwn(validators, type) ? validators[type] : undefined;
   if (validate === undefined)
-    return refuse('type', 'one of join, leave, send, ack, ping', idOf(value));
+    return refuse('type', 'one of join, leave, send, ack, receive, report, ping', idOf(value));
   if (!validate(value)) return refuseBySchema(validate, idOf(value));
-  const flaw = type === 'send' ? contentFlaw(value as unknown as DanmakuBody) : undefined;
+  const flaw =
+    type === 'send' ? contentFlaw(value as unknown as DanmakuBody, line.length) : undefined;
   if (flaw !== undefined) return { ...flaw, ...withId(idOf(value)) };
   return value as unknown as Command;
 }
@@ -56,7 +61,7 @@ export function decodeDanmakuBody(text: string): DanmakuBody | Broken {
   const value = parseObject(text);
   if ('broken' in value) return value as unknown as Broken;
   if (!validateBody(value)) return refuseBySchema(validateBody, idOf(value));
-  return contentFlaw(value as DanmakuBody) ?? (value as DanmakuBody);
+  return contentFlaw(value as DanmakuBody, text.length) ?? (value as DanmakuBody);
 }
 
 /** The text of bytes that must be UTF-8. */
@@ -72,11 +77,17 @@ export function isBroken(value: object | string): value is Broken {
   return typeof value === 'object' && 'broken' in value;
 }
 
-/** What a schema cannot say of text and data: well-formed, printable, bounded depth and bytes. */
-export function contentFlaw(body: {
-  readonly text?: string;
-  readonly data?: unknown;
-}): Broken | undefined {
+/** Bytes of data written anew for a character it was read from, at most: `1e20` grows the most. */
+const DATA_GROWTH_MAX = 6;
+
+/**
+ * What a schema cannot say of text and data: well-formed, printable, bounded depth and bytes.
+ * `readFrom` is the length of the JSON text they come from, which spares short data the counting.
+ */
+export function contentFlaw(
+  body: { readonly text?: string; readonly data?: unknown },
+  readFrom = Infinity,
+): Broken | undefined {
   if (body.text !== undefined) {
     if (!body.text.isWellFormed()) return refuse('text', 'well-formed Unicode');
     if (controls.test(body.text)) return refuse('text', 'no control characters');
@@ -87,6 +98,7 @@ export function contentFlaw(body: {
     return refuse('data', `maxDepth ${DATA_DEPTH_MAX}`);
   }
   if (!isWellFormedDeep(body.data)) return refuse('data', 'well-formed Unicode');
+  if (readFrom * DATA_GROWTH_MAX <= DATA_BYTES_MAX) return undefined;
   return Buffer.byteLength(JSON.stringify(body.data)) > DATA_BYTES_MAX
     ? refuse('data', `maxBytes ${DATA_BYTES_MAX}`)
     : undefined;
@@ -96,7 +108,9 @@ function depthOf(value: unknown, budget: number): number {
   if (typeof value !== 'object' || value === null) return 0;
   if (budget < 0) return 1;
   let deepest = 0;
-  for (const inner of Object.values(value)) {
+  // Parsed JSON: its own properties are all there are.
+  for (const name in value) {
+    const inner = (value as Record<string, unknown>)[name];
     deepest = Math.max(deepest, depthOf(inner, budget - 1));
     if (deepest > budget) break;
   }
@@ -107,9 +121,11 @@ function depthOf(value: unknown, budget: number): number {
 function isWellFormedDeep(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed();
   if (typeof value !== 'object' || value === null) return true;
-  return Object.entries(value).every(
-    ([name, inner]) => name.isWellFormed() && isWellFormedDeep(inner),
-  );
+  for (const name in value) {
+    if (!name.isWellFormed()) return false;
+    if (!isWellFormedDeep((value as Record<string, unknown>)[name])) return false;
+  }
+  return true;
 }
 
 function parseObject(text: string): Record<string, unknown> | Broken {

@@ -78,7 +78,8 @@ export interface AudienceReport {
   readonly edge: string;
   readonly rooms: readonly (readonly [room: RoomId, viewers: number])[];
 }
-export const AUDIENCE_EVERY_MS = 1000;
+/** Well under a second, so that what is told of a second ago is in every sum. */
+export const AUDIENCE_EVERY_MS = 750;
 export const AUDIENCE_FORGET_MS = 3000;
 
 /** Requests to the owner of a shard (src/subjects.ts `callSubject`). */

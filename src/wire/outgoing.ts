@@ -5,7 +5,7 @@
 import type { CloseCode } from '../close-codes.js';
 import type { RoomId } from '../ids.js';
 import type { Verdict } from '../verdict.js';
-import type { Position } from '../words.js';
+import type { Classes, Position } from '../words.js';
 
 export interface WelcomeLine {
   readonly viewer: string;
@@ -63,12 +63,27 @@ export function joinedLine(
   publications: readonly (string | Buffer)[],
   facts = '"attributes":{}',
 ): string {
-  const head = JSON.stringify({ type: 'joined', ...line, cdn: null });
+  const head = JSON.stringify({ type: 'joined', ...line });
   return `${head.slice(0, -1)},${facts},"publications":[${publications.join(',')}]}`;
 }
 
 export function verdictLine(line: VerdictLine): string {
-  return JSON.stringify({ type: 'verdict', ...line });
+  const { room, id, verdict, retryAfterMs } = line;
+  const isPlain =
+    line.publication === undefined &&
+    line.reason === undefined &&
+    line.field === undefined &&
+    line.rule === undefined;
+  if (!isPlain) return JSON.stringify({ type: 'verdict', ...line });
+  // What is told the most under a flood, written by hand: the words of the edge need no escapes.
+  const wait = retryAfterMs === undefined ? '' : `,"retryAfterMs":${retryAfterMs}`;
+  const own = typeof id === 'number' ? `${id}` : JSON.stringify(id);
+  return `{"type":"verdict","room":${quoted(room)},"id":${own},"verdict":"${verdict}"${wait}}`;
+}
+
+/** Room ids need no escapes; what a viewer called a room may. */
+function quoted(room: string): string {
+  return /^[\w-]*$/.test(room) ? `"${room}"` : JSON.stringify(room);
 }
 
 export function errorLine(line: ErrorLine): string {
@@ -79,6 +94,11 @@ export function leftLine(room: string): string {
   return JSON.stringify({ type: 'left', room });
 }
 
+/** Whatever comes after this line is of these classes. */
+export function receivingLine(room: string, classes: Classes): string {
+  return JSON.stringify({ type: 'receiving', room, classes });
+}
+
 export function pongLine(now: number): string {
   return `{"type":"pong","now":${Math.round(now)}}`;
 }
@@ -87,9 +107,9 @@ export function pongLine(now: number): string {
 export function byeLine(
   { code, reason, message }: CloseCode,
   retryAfterMs?: number,
-  room?: string,
+  more: { readonly room?: string; readonly edges?: readonly string[] } = {},
 ): string {
-  return JSON.stringify({ type: 'bye', room, code, reason, message, retryAfterMs });
+  return JSON.stringify({ type: 'bye', ...{ code, reason, message, retryAfterMs }, ...more });
 }
 
 /** A long poll's or SSE stream's place: the same text on every edge for the same place. */

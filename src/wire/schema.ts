@@ -5,7 +5,7 @@
 import { Type, type Static } from '@sinclair/typebox';
 import { ROOM_ID_PATTERN, USER_ID_PATTERN } from '../ids.js';
 import { TEXT_CHARACTERS_HARD_MAX } from '../limits.js';
-import { LANES, type Lane } from '../words.js';
+import { CLASSES, LANES, type Lane } from '../words.js';
 
 const strict = { additionalProperties: false } as const;
 
@@ -120,6 +120,33 @@ export const AckSchema = Type.Object(
   },
   strict,
 );
+export const ReceiveSchema = Type.Object(
+  {
+    type: Type.Literal('receive'),
+    room: RoomIdSchema,
+    classes: Type.Union(CLASSES.map((name) => Type.Literal(name))),
+  },
+  strict,
+);
+/** How a viewer fared with one CDN since it told last (docs/cdn.md). */
+export const ReportSchema = Type.Object(
+  {
+    type: Type.Literal('report'),
+    room: RoomIdSchema,
+    cdn: Type.Object(
+      {
+        source: Type.String({ pattern: '^[A-Za-z0-9_-]{1,32}$' }),
+        ok: Type.Integer({ minimum: 0, maximum: 100_000 }),
+        failed: Type.Integer({ minimum: 0, maximum: 100_000 }),
+        missed: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
+        delayMs: Type.Integer({ minimum: 0, maximum: 3_600_000 }),
+        bytes: Type.Optional(Type.Integer({ minimum: 0, maximum: 1e9 })),
+      },
+      strict,
+    ),
+  },
+  strict,
+);
 export const PingSchema = Type.Object({ type: Type.Literal('ping') }, strict);
 
 /** Body of `POST /v1/rooms/{room}/danmaku`. */
@@ -138,6 +165,15 @@ export type JoinCommand = Static<typeof JoinSchema>;
 export type LeaveCommand = Static<typeof LeaveSchema>;
 export type SendCommand = Static<typeof SendSchema>;
 export type AckCommand = Static<typeof AckSchema>;
+export type ReceiveCommand = Static<typeof ReceiveSchema>;
+export type ReportCommand = Static<typeof ReportSchema>;
 export type PingCommand = Static<typeof PingSchema>;
 export type DanmakuBody = Static<typeof DanmakuBodySchema>;
-export type Command = JoinCommand | LeaveCommand | SendCommand | AckCommand | PingCommand;
+export type Command =
+  | JoinCommand
+  | LeaveCommand
+  | SendCommand
+  | AckCommand
+  | ReceiveCommand
+  | ReportCommand
+  | PingCommand;

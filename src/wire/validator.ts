@@ -54,7 +54,10 @@ export function schemaFlaw(
     case 'type':
       return { field, rule: `type ${[params['type']].flat().join(' or ')}` };
     case 'enum':
-      return { field, rule: `one of ${(params['allowedValues'] as unknown[]).join(', ')}` };
+      return {
+        field,
+        rule: `one of ${(params['allowedValues'] as unknown[]).map(String).join(', ')}`,
+      };
     case 'pattern':
       return { field, rule: `pattern ${String(params['pattern'])}` };
     case 'maxLength':

@@ -117,6 +117,32 @@ export function busContract(name: string, open: (bounds?: BusBounds) => Promise<
       expect(third.got).toEqual(['1']);
     });
 
+    it('B-1 bytes arrive as they were handed over: none, every value, many', async () => {
+      const got: Uint8Array[] = [];
+      bus.subscribe('s', (each) => got.push(each));
+      const sent = [0, 1, 256, 300_000, 2].map((length) =>
+        Buffer.from(Array.from({ length }, (_, i) => i & 255)),
+      );
+      for (const each of sent) expect(bus.publish('s', each)).toBe('sent');
+      await vi.waitFor(() => expect(got).toHaveLength(sent.length));
+      expect(sent.map((each, i) => each.equals(got[i]!))).toEqual(sent.map(() => true));
+    });
+
+    it('B-1 one that subscribes or cancels during a delivery is heeded from the next one on', async () => {
+      const order: string[] = [];
+      const first = bus.subscribe('s', (each) => {
+        order.push(`a${text(each)}`);
+        first.cancel();
+        bus.subscribe('s', (next) => order.push(`b${text(next)}`));
+      });
+      const end = listen('s');
+      bus.publish('s', bytes('1'));
+      await vi.waitFor(() => expect(end.got).toEqual(['1']));
+      bus.publish('s', bytes('2'));
+      await vi.waitFor(() => expect(order).toEqual(['a1', 'b2']));
+      expect(end.got).toEqual(['1', '2']);
+    });
+
     it('B-2 over its bound in items the answer is full, and not any more once they are delivered', async () => {
       await reopen({ items: 10, bytes: 1 << 20 });
       const { got } = listen('s');
@@ -171,6 +197,33 @@ export function busContract(name: string, open: (bounds?: BusBounds) => Promise<
       expect(await codeOf(bus.request('never', bytes('x'), 20))).toBe('timeout');
     });
 
+    it('B-3 a subject has one server in a process, and none once it is cancelled', async () => {
+      const server = bus.serve('one', async (asked) => asked);
+      expect(() => bus.serve('one', async (asked) => asked)).toThrow(/served already/);
+      expect(await bus.request('one', bytes('abc'), 5000)).toHaveLength(3);
+      server.cancel();
+      expect(await codeOf(bus.request('one', bytes('x'), 5000))).toBe('bus_down');
+    });
+
+    it('B-3 a server may ask others, and answers may overtake each other', async () => {
+      bus.serve('inner', async (asked) => bytes(`<${text(asked)}>`));
+      bus.serve('outer', async (asked) => bus.request('inner', asked, 5000));
+      let finish = () => undefined as void;
+      const gate = new Promise<void>((resolve) => (finish = resolve));
+      bus.serve('slow', async (asked) => {
+        if (text(asked) === 'first') await gate;
+        return asked;
+      });
+      const order: string[] = [];
+      const note = (answer: Uint8Array) => order.push(text(answer));
+      const first = bus.request('slow', bytes('first'), 5000).then(note);
+      await bus.request('slow', bytes('second'), 5000).then(note);
+      finish();
+      await first;
+      expect(order).toEqual(['second', 'first']);
+      expect(text(await bus.request('outer', bytes('x'), 5000))).toBe('<x>');
+    });
+
     it('B-3 a server that rejects or throws reaches the asker as internal', async () => {
       bus.serve('rejects', async () => {
         throw new BarrageError('not_found', 'no such room');
@@ -191,6 +244,7 @@ export function busContract(name: string, open: (bounds?: BusBounds) => Promise<
       });
       const changes: boolean[] = [];
       bus.onChange((isUp) => changes.push(isUp));
+      bus.onChange(() => changes.push(true)).cancel();
       for (const each of ['1', '2', '3']) bus.publish('s', bytes(each));
       const asked = bus.request('echo', bytes('?'), 5000);
       expect(bus.isUp()).toBe(true);

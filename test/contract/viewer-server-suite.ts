@@ -84,11 +84,11 @@ export function viewerServerSuite(listen: ListenViewers): void {
   it('E-IN-1 a refused handshake is a plain answer; the request is readable', async () => {
     let seen = '';
     upgrade = (request) => {
-      seen = `${request.query.get('room')} ${request.header('x-test')} ${request.address}`;
+      seen = `${request.query.get('room')} ${request.header('last-event-id')} ${request.address}`;
       return { accept: false, reply: { status: 429, headers: { 'retry-after': '5' }, body: 'no' } };
     };
     const socket = new WebSocket(`ws://127.0.0.1:${server.port}/v1/ws?room=a%20b`, {
-      headers: { 'x-test': 'y' },
+      headers: { 'last-event-id': 'y' },
     });
     socket.on('error', () => undefined);
     const answer = await new Promise<IncomingMessage>((resolve) =>
@@ -229,20 +229,20 @@ export function viewerServerSuite(listen: ListenViewers): void {
     let seen: HttpRequest | undefined;
     serve = (request, exchange) => {
       seen = request;
-      exchange.reply({ status: 201, headers: { 'x-a': 'b' }, body: '弹幕' });
+      exchange.reply({ status: 201, headers: { authorization: 'b' }, body: '弹幕' });
     };
     const answer = await fetch(url('/p/q?a=%E5%BC%B9&b=2'), {
       method: 'POST',
-      headers: { 'X-Test': 'y' },
+      headers: { 'Last-Event-ID': 'y' },
       body: 'é'.repeat(400),
     });
-    expect([answer.status, answer.headers.get('x-a'), await answer.text()]).toEqual([
+    expect([answer.status, answer.headers.get('authorization'), await answer.text()]).toEqual([
       201,
       'b',
       '弹幕',
     ]);
     expect(seen).toMatchObject({ method: 'POST', path: '/p/q', address: '127.0.0.1' });
-    expect([seen!.query.get('a'), seen!.headers.get('x-test')]).toEqual(['弹', 'y']);
+    expect([seen!.query.get('a'), seen!.headers.get('last-event-id')]).toEqual(['弹', 'y']);
     expect(seen!.body.toString()).toBe('é'.repeat(400));
     seen = undefined;
     const large = await fetch(url('/'), { method: 'POST', body: 'x'.repeat(1001) });
@@ -320,9 +320,9 @@ export function viewerServerSuite(listen: ListenViewers): void {
       exchange.reply({
         status: 200,
         headers: {},
-        body: String(request.headers.get('x-a')?.length),
+        body: String(request.headers.get('authorization')?.length),
       });
-    const answer = await fetch(url('/'), { headers: { 'x-a': 'x'.repeat(10_000) } });
+    const answer = await fetch(url('/'), { headers: { authorization: 'x'.repeat(10_000) } });
     expect(await answer.text()).toBe('10000');
   });
 

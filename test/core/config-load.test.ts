@@ -137,7 +137,7 @@ describe('unknown keys', () => {
 
   it('C-2 all problems of all sources are told at once', () => {
     const problems = problemsOf({
-      file: 'edge:\n  prot: 1\n  port: 70000\n  idle: 25\nbus: nats\nstore: redis\nrooms: 5',
+      file: 'edge:\n  prot: 1\n  port: 70000\n  idle: 25\nbus: kafka\nstore: sqlite\nrooms: 5',
       env: { BARRAGE_LOG_LEVEL: 'loud' },
       set: ['edge.busyShare', 'edge=1'],
     });
@@ -145,8 +145,10 @@ describe('unknown keys', () => {
     expect(problems).toContain(
       'b.yaml:3: edge.port: must be a whole number, 0 to 65535 (not 70000)',
     );
-    expect(problems).toContain('b.yaml:5: bus: must be memory, the only one possible (not nats)');
-    expect(problems).toContain('b.yaml:6: store: must be one of embedded, memory (not redis)');
+    expect(problems).toContain('b.yaml:5: bus: must be one of memory, nats (not kafka)');
+    expect(problems).toContain(
+      'b.yaml:6: store: must be one of embedded, memory, redis (not sqlite)',
+    );
     expect(problems.join('\n')).toContain('BARRAGE_LOG_LEVEL: log.level: must be one of debug,');
   });
 

@@ -56,12 +56,12 @@ describe('reload', () => {
     config.onRefused((problems) => told.push(...problems));
     config.onChange(() => expect.unreachable('nothing changed'));
     const file = join(folder, 'barrage.yaml');
-    writeFileSync(file, 'edge: {heartbeat: 20s, prot: 1}\nbus: nats');
+    writeFileSync(file, 'edge: {heartbeat: 20s, prot: 1}\nbus: kafka');
     expect(config.reload().problems).toHaveLength(2);
     expect(config.reload().problems).toHaveLength(2);
     expect(told.map(problemLine)).toEqual([
       `${file}:1: edge.prot: unknown key; did you mean edge.port?`,
-      `${file}:2: bus: must be memory, the only one possible (not nats)`,
+      `${file}:2: bus: must be one of memory, nats (not kafka)`,
     ]);
     expect(config.current).toBe(before);
     rmSync(file);

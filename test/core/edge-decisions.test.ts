@@ -20,18 +20,25 @@ const NOW = 1_700_000_000_000;
 
 describe('slow policy', () => {
   it.each([
-    { lagging: false, buffered: 0, step: 'full' },
-    { lagging: false, buffered: 100, step: 'full' },
-    { lagging: false, buffered: 101, step: 'keep' },
-    { lagging: true, buffered: 51, step: 'keep' },
-    { lagging: true, buffered: 50, step: 'full' },
-    { lagging: true, buffered: 1000, step: 'keep' },
-  ])('E-SLOW-1 $buffered bytes, lagging $lagging: $step', ({ lagging, buffered, step }) => {
-    expect(slowStep(lagging, buffered, marks)).toBe(step);
-  });
+    { lagging: false, buffered: 0, next: 0, step: 'full' },
+    { lagging: false, buffered: 100, next: 0, step: 'full' },
+    { lagging: false, buffered: 101, next: 0, step: 'keep' },
+    { lagging: false, buffered: 40, next: 60, step: 'full' },
+    { lagging: false, buffered: 40, next: 61, step: 'keep' },
+    { lagging: true, buffered: 51, next: 0, step: 'keep' },
+    { lagging: true, buffered: 50, next: 50, step: 'full' },
+    { lagging: true, buffered: 50, next: 51, step: 'keep' },
+    { lagging: true, buffered: 1000, next: 0, step: 'keep' },
+  ])(
+    'E-SLOW-1 $buffered bytes, $next to come, lagging $lagging: $step',
+    ({ lagging, buffered, next, step }) => {
+      const bytes = { bufferedBytes: buffered, nextBytes: next };
+      expect(slowStep(lagging, bytes, marks)).toBe(step);
+    },
+  );
 
   it.each([false, true])('E-SLOW-2 over the hard mark it ends, lagging %s', (lagging) => {
-    expect(slowStep(lagging, 1001, marks)).toBe('end');
+    expect(slowStep(lagging, { bufferedBytes: 1001, nextBytes: 0 }, marks)).toBe('end');
   });
 });
 

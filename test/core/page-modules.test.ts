@@ -1,15 +1,13 @@
-/** The pure parts of the viewer page: rows without overlap, and a place in the stream without repeats. */
+/** The pure part of the viewer page: rows without overlap. */
 import fc from 'fast-check';
 import { beforeAll, expect, it } from 'vitest';
 
 // The page's modules are plain JavaScript for browsers and carry no types.
 let Lanes: any;
-let StreamPlace: any;
 
 beforeAll(async () => {
   const load = (name: string) => import(new URL(`../../web/${name}`, import.meta.url).href);
   ({ Lanes } = await load('lanes.js'));
-  ({ StreamPlace } = await load('stream-place.js'));
 });
 
 interface Flight {
@@ -78,59 +76,4 @@ it('E-OUT-1 standing danmaku fill rows from their side and free them in time', (
     undefined,
   ]);
   expect(stand(100, true)).toBe(2);
-});
-
-const keep = (offset: number, count: number, epoch = 1) => ({
-  type: 'frame',
-  class: 'keep',
-  epoch,
-  offset,
-  publications: Array.from({ length: count }, (_, i) => ({ id: `${epoch}.${offset + i}` })),
-});
-const idsOf = (taken: { fresh: { id: string }[] }) => taken.fresh.map(({ id }) => id);
-
-function joinedPlace(): any {
-  const place = new StreamPlace();
-  place.takeJoined({
-    epoch: 1,
-    offset: 2,
-    recovered: false,
-    publications: keep(1, 2).publications,
-  });
-  return place;
-}
-
-it('E-POS-3 the page drops repeats by offset and id and follows the position', () => {
-  const place = joinedPlace();
-  expect(idsOf(place.takeFrame(keep(2, 2)))).toEqual(['1.3']);
-  expect(idsOf(place.takeFrame(keep(2, 2)))).toEqual([]);
-  expect(place.position).toEqual({ epoch: 1, offset: 3 });
-  expect(idsOf(place.takeFrame(keep(4, 1, 2)))).toEqual(['2.4']);
-  expect(place.position).toEqual({ epoch: 2, offset: 4 });
-  const drop = { class: 'drop', epoch: 2, publications: [{ id: 'd' }, { id: '1.3' }] };
-  expect(idsOf(place.takeFrame(drop))).toEqual(['d']);
-});
-
-it('E-POS-3 the page notices a hole and ignores an older epoch', () => {
-  const place = joinedPlace();
-  expect(place.takeFrame(keep(4, 1))).toEqual({ fresh: [], hole: true });
-  expect(place.position).toEqual({ epoch: 1, offset: 2 });
-  place.takeFrame(keep(3, 1, 5));
-  expect(place.takeFrame(keep(4, 1, 4))).toEqual({ fresh: [], hole: false });
-});
-
-it('E-POS-2 the page says when what it missed will not come', () => {
-  const place = joinedPlace();
-  const missed = keep(3, 2).publications;
-  const whole = place.takeJoined({ epoch: 1, offset: 4, recovered: true, publications: missed });
-  expect([idsOf(whole), whole.gap]).toEqual([['1.3', '1.4'], false]);
-  const part = {
-    epoch: 2,
-    offset: 90,
-    recovered: false,
-    publications: [{ id: '1.4' }, { id: 'n' }],
-  };
-  const newest = place.takeJoined(part);
-  expect([idsOf(newest), newest.gap]).toEqual([['n'], true]);
-  expect(place.position).toEqual({ epoch: 2, offset: 90 });
 });

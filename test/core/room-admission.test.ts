@@ -241,6 +241,27 @@ describe('by queue wait', () => {
     expect(seconds.at(-1)!.level).toBeGreaterThan(low);
   });
 
+  it.each([1, 10, 19])(
+    'R-OVER-2 a room of %d a second holds nothing back however long arrivals wait',
+    (perSecond) => {
+      const seconds = crowd(new Table(room(WIDE)), [{ perSecond, waitedMs: 500 }], 20);
+      for (const { level, arrived, offered } of seconds) {
+        expect(level).toBe(LEVEL_FULL);
+        expect(arrived).toBe(offered);
+      }
+    },
+  );
+
+  it('R-OVER-2 of twenty a second that wait one is held back, and no room is brought below that', () => {
+    const lowered = crowd(new Table(room(WIDE)), [{ perSecond: 20, waitedMs: 500 }], 2);
+    expect(shareOf(lowered[1]!.level)).toBeGreaterThan(0.85);
+    expect(lowered[1]!.level).toBeLessThan(LOW_FROM);
+    const seconds = crowd(new Table(room(WIDE)), [{ perSecond: 200, waitedMs: 500 }], 120);
+    const last = seconds.slice(-20).reduce((sum, { arrived }) => sum + arrived, 0) / 20;
+    expect(last).toBeGreaterThan(15);
+    expect(last).toBeLessThan(30);
+  });
+
   it('R-OVER-2 2,000 arrivals end a window early, yet none is shorter than 100 ms', () => {
     const table = new Table(room(WIDE));
     const before = table.state.admission;

@@ -89,11 +89,12 @@ describe('settings', () => {
   it('R-TICK-9 rows are chosen by viewers, an empty table has none', () => {
     const settings = room().settings;
     expect(rowFor({ ...settings, audience: [] }, 1e9, NO_ROW)).toBe(NO_ROW);
-    expect(rowFor(settings, 9999, NO_ROW)).toBe(NO_ROW);
-    expect(rowFor(settings, 10_000, NO_ROW)).toBe(0);
-    expect(rowFor(settings, 95_000, NO_ROW)).toBe(0);
-    expect(rowFor(settings, 95_000, 1)).toBe(1);
-    expect(rowFor(settings, 9000, 1)).toBe(0);
+    expect(rowFor(settings, 4999, NO_ROW)).toBe(NO_ROW);
+    expect(rowFor(settings, 5000, NO_ROW)).toBe(0);
+    expect(rowFor(settings, 10_000, NO_ROW)).toBe(1);
+    expect(rowFor(settings, 95_000, NO_ROW)).toBe(1);
+    expect(rowFor(settings, 95_000, 2)).toBe(2);
+    expect(rowFor(settings, 9000, 2)).toBe(1);
   });
 });
 

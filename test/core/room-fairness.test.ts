@@ -100,7 +100,8 @@ describe('rows of the audience', () => {
   });
 
   it('R-TICK-9 in a running room the tick does not flap either', () => {
-    const table = new Table(room());
+    const audience = [{ viewers: 10_000, budgetPerSecond: 40, tickMs: 200 }];
+    const table = new Table(room({ audience }));
     const seen: number[] = [];
     for (let i = 0; i < 200; i++) {
       const now = T0 + 1000 * i;

@@ -18,7 +18,7 @@ beforeAll(async () => {
   const meter = new Meter();
   rooms = await startRooms(
     {
-      ...{ owner: 'api-test', defaults: DEFAULT_SETTINGS, ensure: [] },
+      ...{ member: 'api-test', defaults: DEFAULT_SETTINGS, ensure: [] },
       ...{ leaseMs: 3000, parkAfterMs: 60_000 },
     },
     {

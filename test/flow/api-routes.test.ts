@@ -245,10 +245,12 @@ describe('limits', () => {
       const bad =
         row.type === 'flag'
           ? [['yes', 'type boolean or null']]
-          : [
-              [row.min - 1, `minimum ${row.min}`],
-              [row.max + 1, `maximum ${row.max}`],
-            ];
+          : row.type === 'choice'
+            ? [['sometimes', 'one of off, on, auto, null']]
+            : [
+                [row.min - 1, `minimum ${row.min}`],
+                [row.max + 1, `maximum ${row.max}`],
+              ];
       for (const [value, rule] of bad) {
         const { status, body } = await kit.call('PATCH', at, { tickMs: 500, [name]: value });
         expect([name, status, body.error?.field, body.error?.rule]).toEqual([

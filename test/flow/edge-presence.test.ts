@@ -128,9 +128,32 @@ describe('asked by the owner', () => {
     expect(reports.all.map(({ changes }) => changes![0]![1].length)).toEqual([500, 500, 200]);
     expect(reports.all.map(({ seq }) => seq)).toEqual([1, 2, 3]);
     expect(reports.users.size).toBe(1000);
+    // What follows is told by digests, one in PRESENCE_DIGEST_MS.
     clock.advance(PRESENCE_DIGEST_MS - 200);
     await turn();
-    expect(reports.all).toHaveLength(3);
+    expect(reports.all.filter(({ changes }) => changes !== undefined)).toHaveLength(3);
+    expect(reports.all.length).toBeLessThanOrEqual(4);
+  });
+
+  it('R-PRES-1 digests of all shards are spread over their time, one of each', async () => {
+    const { clock, presence, reports, turn } = start();
+    const rooms = Array.from({ length: 500 }, (_, i) => `room-${i}` as RoomId);
+    for (const room of rooms) {
+      presence.enter(room, { user: { id: `in-${room}` as UserId }, role: 'member' });
+    }
+    clock.advance(200);
+    await turn();
+    const before = reports.all.length;
+    const steps: number[] = [];
+    for (let step = 0; step < 50; step++) {
+      const seen = reports.all.length;
+      clock.advance(PRESENCE_DIGEST_MS / 50);
+      await turn();
+      steps.push(reports.all.length - seen);
+    }
+    const shards = new Set(rooms.map(shardOf));
+    expect(reports.all.length - before).toBe(shards.size);
+    expect(Math.max(...steps)).toBeLessThanOrEqual(Math.ceil(SHARD_COUNT / 16));
   });
 
   it('R-PRES-3 a digest now and then, and a list in parts on request, hold who is here', async () => {

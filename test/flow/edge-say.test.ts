@@ -158,6 +158,34 @@ it('E-SAY-4 a POST whose verdict does not come is answered 503 after its wait', 
   expect((await jsonOf(answer)).verdict).toBe('unavailable');
 }, 15_000);
 
+it('E-SAY-6 the first danmaku of a shard leaves at once, those within 5 ms of it together', async () => {
+  const clock = new ManualClock();
+  const bus = new MemoryBus();
+  const owner = new ScriptedOwner(bus);
+  const uplink = new Uplink({ edge: 'e' as EdgeId, bus, clock, meters: edgeMeters(new Meter()) });
+  const say = (text: string) =>
+    uplink.say(
+      'lobby' as RoomId,
+      { user: { id: 'ann' as UserId }, role: 'member', kind: 'danmaku', text },
+      () => undefined,
+    );
+  const batches = () => owner.batches.map(({ items }) => items.map(({ text }) => text).join(' '));
+  say('one');
+  await until(() => owner.batches.length === 1, 'what is said alone');
+  say('two');
+  clock.advance(2);
+  say('three');
+  clock.advance(2.9);
+  expect(batches()).toEqual(['one']);
+  clock.advance(0.2);
+  await until(() => owner.batches.length === 2, 'what was said within 5 ms');
+  clock.advance(60);
+  say('four');
+  await until(() => owner.batches.length === 3, 'what is said after a pause');
+  expect(batches()).toEqual(['one', 'two three', 'four']);
+  uplink.stop();
+});
+
 it('E-SAY-4 danmaku nobody answers end as unavailable by the clock, each once, within bounds', async () => {
   const clock = new ManualClock();
   const bus = new MemoryBus();
@@ -176,7 +204,7 @@ it('E-SAY-4 danmaku nobody answers end as unavailable by the clock, each once, w
   say('lost');
   clock.advance(5);
   await until(() => ends.length === 1, 'the verdict');
-  expect(owner.batches.map(({ items }) => items.length)).toEqual([2]);
+  expect(owner.batches.map(({ items }) => items.length)).toEqual([1, 1]);
   clock.advance(14_000);
   expect(ends).toEqual(['published']);
   clock.advance(2000);

@@ -113,6 +113,36 @@ it('E-OUT-1 who wants no motion gets everything in the list', async () => {
   await page.context().close();
 });
 
+it('K-WAY-2 where WebSockets do not pass the page watches and speaks by events', async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.addInitScript(`window.WebSocket = class {
+    constructor() { setTimeout(() => this.onclose?.({ code: 1006, reason: '' })); }
+    close() {} };`);
+  const hash = new URLSearchParams({ room: 'lobby', token: service.token('zoe') });
+  await page.goto(`http://127.0.0.1:${service.studioPort}/#${hash.toString()}`);
+  await page.locator('#state[data-state=joined]').waitFor({ timeout: 20_000 });
+  await post({ kind: 'gift', text: 'by events' });
+  await rows(page, 'by events').waitFor();
+  await say(page, 'said by POST');
+  await page.locator('#list li[data-mark=""]', { hasText: 'said by POST' }).waitFor();
+  expect(await rows(page, 'said by POST').count()).toBe(1);
+  await context.close();
+});
+
+it('K-SIZE-1 the page is given the scripts of the SDK and nothing else of its folder', async () => {
+  const ask = (path: string) => fetch(`http://127.0.0.1:${service.studioPort}/client/${path}`);
+  const script = await ask('index.js');
+  expect([script.status, script.headers.get('content-type')]).toEqual([
+    200,
+    expect.stringMatching(/^(application|text)\/javascript/),
+  ]);
+  expect((await ask('core/place.js')).status).toBe(200);
+  for (const path of ['index.d.ts', 'index.js.map', '.tsbuildinfo', '', '../run/all.js']) {
+    expect((await ask(path)).status, path).toBe(404);
+  }
+});
+
 const HOSTILE: readonly string[] = [
   '<img src=x onerror="alert(1)">',
   '</script><script>alert(2)</script>',

@@ -4,7 +4,8 @@ import type { RoomId } from '../../src/ids.js';
 import { FRAME_BYTES_MAX } from '../../src/limits.js';
 import { DEFAULT_SETTINGS, edgeRules } from '../../src/room-settings.js';
 import { SHARD_COUNT, shardOf } from '../../src/shards.js';
-import { uplinkSubject } from '../../src/subjects.js';
+import { encodeOwnerNote } from '../../src/ownership/owner-note.js';
+import { ownersSubject, uplinkSubject } from '../../src/subjects.js';
 import { AUDIENCE_FORGET_MS, encodeJson, type RoomSnapshot } from '../../src/wire/internal.js';
 import { EDGE, Ear, ROOM, restart, startService, stopAll, user } from '../kit/room-service.js';
 
@@ -287,6 +288,23 @@ describe('memory', () => {
     await stopAll(service);
   });
 
+  it('R-KEEP-2 many rooms are looked after in steps, and every one of them gets its turn', async () => {
+    const service = await startService({ options: { parkAfterMs: 5000 } });
+    const names = Array.from({ length: 230 }, (_, i) => `many-${i}` as RoomId);
+    for (const room of names) await service.run(service.calls.create({ room }));
+    expect(service.metric('barrage_room_rooms')).toBe(231);
+    const left: number[] = [];
+    for (let i = 0; i < 10_000 && left.at(-1) !== 0; i++) {
+      service.clock.advance(1);
+      await new Promise((resolve) => setImmediate(resolve));
+      left.push(service.metric('barrage_room_rooms'));
+    }
+    const atOnce = left.slice(1).map((count, i) => left[i]! - count);
+    expect(left.at(-1)).toBe(0);
+    expect(Math.max(...atOnce)).toBeLessThanOrEqual(60);
+    await stopAll(service);
+  });
+
   it('R-KEEP-2 a room with viewers is not parked', async () => {
     const service = await startService({ options: { parkAfterMs: 2000 } });
     for (let i = 0; i < 8; i++) {
@@ -328,28 +346,45 @@ describe('memory', () => {
     const later = await startService({
       clock: service.clock,
       store: service.store,
-      options: { ensure: [], owner: 'another' },
+      options: { ensure: [], member: 'another' },
     });
     expect(later.metric('barrage_room_shards')).toBe(SHARD_COUNT);
     expect((await later.run(later.calls.stats(ROOM))).offset).toBe(1);
     await stopAll(later);
   });
 
-  it('S-5 a second owner waits for the first, and takes over when its leases end', async () => {
+  it('R-ADMIT-1 R-OWN-5 what waits in a room that is lost to another ends as unavailable', async () => {
+    const first = await startService({ options: { leaseMs: 3000 } });
+    const posts = Array.from({ length: 300 }, (_, ref) => ({ ref, user: { id: `u${ref}` } }));
+    first.say(...posts);
+    const epoch = await first.store.inner.acquire(shardOf(ROOM), 'one', 60_000);
+    const taken = { note: 'taken', lease: shardOf(ROOM), epoch: epoch!, owner: 'two' } as const;
+    first.bus.publish(ownersSubject('rooms'), encodeOwnerNote(taken));
+    await first.until(() => first.verdicts.length === 300);
+    const words = first.verdicts.map(({ verdict }) => verdict);
+    expect(words.filter((word) => word === 'unavailable').length).toBeGreaterThan(0);
+    await stopAll(first);
+  });
+
+  it('S-5 R-OWN-1 a second owner waits for its share, ready without one, and takes all over at the end', async () => {
     const first = await startService({ options: { leaseMs: 3000 } });
     const { clock, store, bus } = first;
-    const options = { owner: 'two', leaseMs: 3000, ensure: [] };
+    const options = { member: 'two', leaseMs: 3000, ensure: [] };
     const second = await startService({ clock, store, options });
-    expect(second.rooms.isReady()).toBe(false);
+    // Ready to take calls for others; a call here for a room that is not its own is refused.
+    expect(second.rooms.isReady()).toBe(true);
     await expect(second.run(second.calls.read(ROOM))).rejects.toMatchObject({
       code: 'unavailable',
       retryAfterMs: 1000,
     });
+    const shards = () => [first, second].map((each) => each.metric('barrage_room_shards'));
+    expect(shards()).toEqual([SHARD_COUNT, 0]);
+    await first.until(() => shards().every((count) => count === SHARD_COUNT / 2));
     const at = clock.now();
     for (let ms = 500; ms <= 6000; ms += 500) await first.until(() => clock.now() >= at + ms);
-    expect(second.rooms.isReady()).toBe(false);
+    expect(shards()).toEqual([SHARD_COUNT / 2, SHARD_COUNT / 2]);
     await first.run(first.rooms.stop());
-    await second.until(() => second.rooms.isReady());
+    await second.until(() => second.metric('barrage_room_shards') === SHARD_COUNT);
     const ear = new Ear(second.bus, ROOM);
     await second.run(second.calls.publish(ROOM, notice('mine now')));
     await second.until(() => ear.publications().length === 1);

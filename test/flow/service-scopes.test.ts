@@ -3,10 +3,9 @@ import { request, type ClientRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tokenFor, until } from '../kit/edge.js';
 import { LOBBY, startTogether, type Together } from '../kit/together.js';
+import { Place } from '../../client/core/place.js';
+import type { Line as WireLine } from '../../client/types.js';
 import { Viewer, type Line, type ViewerOptions } from '../kit/viewer.js';
-// The place of the web page; plain JavaScript.
-// @ts-expect-error no types
-import { StreamPlace } from '../../web/stream-place.js';
 
 let kit: Together;
 beforeAll(async () => {
@@ -113,7 +112,7 @@ describe('who gets it', () => {
 
   it('E-SCOPE-4 W-4 whoever is not meant sees no hole, and a resume is whole for each', async () => {
     const [anna, other] = [await join('anna'), await join('otto')];
-    const places = [new StreamPlace(), new StreamPlace()];
+    const places = [new Place(), new Place()];
     await post('open 1');
     for (let i = 1; i <= 3; i++) await post(`anna ${i}`, { to: { users: ['anna'] } });
     await post('open 2');
@@ -124,13 +123,14 @@ describe('who gets it', () => {
     ]);
     [anna, other].forEach((viewer, i) => {
       for (const line of viewer.lines) {
-        if (line['type'] === 'joined') places[i]!.takeJoined(line);
-        if (line['type'] === 'frame') expect(places[i]!.takeFrame(line).hole).toBe(false);
+        if (line['type'] === 'joined') places[i]!.takeWindow(line as WireLine);
+        if (line['type'] === 'frame')
+          expect(places[i]!.takeFrame(line as WireLine).hole).not.toBe(true);
       }
     });
     const open2 = other.lines.find((line) => line['publications']?.[0]?.text === 'open 2')!;
     expect(open2['offset'] - open2['from']).toBe(3);
-    const since = [places[0]!.position, places[1]!.position];
+    const since = [places[0]!.position!, places[1]!.position!] as const;
     expect(since[0].offset).toBe(since[1].offset + 1);
     closeAll(anna, other);
     for (let i = 5; i <= 8; i++) await post(`anna ${i}`, { to: { users: ['anna'] } });
@@ -215,10 +215,10 @@ describe('who gets it', () => {
       expect(got).toHaveLength(expected.length);
       const offsets = viewer.keepableOffsets;
       expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
-      const place = new StreamPlace();
+      const place = new Place();
       for (const line of viewer.lines) {
-        if (line['type'] === 'joined') place.takeJoined(line);
-        if (line['type'] === 'frame') expect(place.takeFrame(line).hole).toBe(false);
+        if (line['type'] === 'joined') place.takeWindow(line as WireLine);
+        if (line['type'] === 'frame') expect(place.takeFrame(line as WireLine).hole).not.toBe(true);
       }
     }
     closeAll(...viewers);

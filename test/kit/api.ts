@@ -3,7 +3,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RoomCalls } from '../../room/calls/calls.js';
-import { startApi, type ApiKey, type ApiOptions, type RunningApi } from '../../room/api/main.js';
+import {
+  startApi,
+  type ApiKey,
+  type ApiOptions,
+  type ClusterParts,
+  type RunningApi,
+} from '../../room/api/main.js';
+import type { RunningDispatch } from '../../room/dispatch/main.js';
 import { SystemClock } from '../../src/adapters/system-clock.js';
 import { silentLog, type Log, type LogFields } from '../../src/ports/log.js';
 import { Meter } from '../../src/telemetry/meter.js';
@@ -38,7 +45,12 @@ export interface ApiKit {
 /** `rooms` puts others in the place of those in memory; `calls` is idle then. */
 export async function startApiKit(
   options: Partial<ApiOptions> = {},
-  rooms: { readonly calls?: RoomCalls; readonly meter?: Meter } = {},
+  rooms: {
+    readonly calls?: RoomCalls;
+    readonly meter?: Meter;
+    readonly cluster?: ClusterParts;
+    readonly dispatch?: RunningDispatch;
+  } = {},
 ): Promise<ApiKit> {
   const webFolder = await mkdtemp(join(tmpdir(), 'barrage-web-'));
   await writeFile(join(webFolder, 'index.html'), '<!doctype html><title>Barrage</title>');
@@ -57,6 +69,8 @@ export async function startApiKit(
     {
       ...{ calls: rooms.calls ?? calls, tokens: () => tokens, keys: () => kit.keys, meter, log },
       ...{ clock: new SystemClock(), ready: () => kit.readiness },
+      ...(rooms.cluster && { cluster: rooms.cluster }),
+      ...(rooms.dispatch && { dispatch: rooms.dispatch }),
     },
   );
   const url = `http://127.0.0.1:${api.port}`;

@@ -23,6 +23,7 @@ import type {
   SanctionKind,
 } from '../../room/calls/calls.js';
 import type { AttributeCalls } from '../../room/calls/attributes.js';
+import type { CdnCalls } from '../../room/calls/cdn.js';
 import type { PollCalls } from '../../room/calls/polls.js';
 import type { QueueCalls } from '../../room/calls/queues.js';
 import type { OrderCalls } from '../../room/calls/orders.js';
@@ -84,6 +85,7 @@ export class CallsDouble implements RoomCalls {
   readonly attributes = notServed<AttributeCalls>();
   readonly queues = notServed<QueueCalls>();
   readonly polls = notServed<PollCalls>();
+  readonly cdn = notServed<CdnCalls>();
   readonly words = notServed<ScreenCalls['words']>();
   readonly reviews = notServed<ScreenCalls['reviews']>();
   readonly callbacks = notServed<ScreenCalls['callbacks']>();
@@ -126,6 +128,10 @@ export class CallsDouble implements RoomCalls {
     const rooms = await Promise.all(ids.slice(0, limit).map((id) => this.read(id)));
     const last = rooms.at(-1)?.room;
     return ids.length > limit && last !== undefined ? { rooms, next: last } : { rooms };
+  }
+
+  async online(rooms: readonly RoomId[]): Promise<[RoomId, number][]> {
+    return rooms.map((room) => [room, 0]);
   }
 
   async publish(room: RoomId, draft: Draft, key?: RepeatKey): Promise<Fated> {

@@ -4,7 +4,7 @@
  */
 import { findOrInstall, type ToolName } from './tools.js';
 
-const NEEDED: readonly ToolName[] = ['chromium'];
+const NEEDED: readonly ToolName[] = ['chromium', 'nats-server', 'nginx', 'redis-server'];
 
 export async function setup(): Promise<void> {
   for (const name of NEEDED) {

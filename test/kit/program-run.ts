@@ -1,7 +1,7 @@
 /** Runs a command line in this process with an environment and output of the test's own. */
 import { SystemClock } from '../../src/adapters/system-clock.js';
 import type { ProgramIo } from '../../src/cli/io.js';
-import { runProgram, type Services } from '../../src/cli/program.js';
+import { runProgram, type RunService, type Services } from '../../src/cli/program.js';
 import { seededRandom } from '../../src/random.js';
 
 export interface ProgramRun {
@@ -17,14 +17,16 @@ export interface ProgramRun {
   said(pattern: RegExp): Promise<void>;
 }
 
+const unexpected: RunService = () => Promise.reject(new Error('no service expected'));
 const noServices: Services = {
-  all: () => Promise.reject(new Error('this test starts no service')),
+  ...{ all: unexpected, edge: unexpected, room: unexpected },
+  'cdn-pusher': unexpected,
 };
 
 export function startProgram(
   argv: readonly string[],
   env: Readonly<Record<string, string>> = {},
-  services: Services = noServices,
+  services: Partial<Services> = {},
 ): ProgramRun {
   const text = { out: '', err: '' };
   const calls = { stop: () => undefined as void, hangup: () => undefined as void };
@@ -49,7 +51,7 @@ export function startProgram(
       return { cancel: () => undefined };
     },
   };
-  const ended = runProgram(argv, services, io);
+  const ended = runProgram(argv, { ...noServices, ...services }, io);
   const said = (pattern: RegExp): Promise<void> =>
     new Promise((resolve, reject) => {
       const look = (): void => {

@@ -66,6 +66,8 @@ export class TestStore {
       acquire: (shard, owner, ttlMs) => inner.acquire(shard, owner, ttlMs),
       renew: (fence, ttlMs) => inner.renew(fence, ttlMs),
       release: (fence) => inner.release(fence),
+      enlist: (group, member, ttlMs) => inner.enlist(group, member, ttlMs),
+      delist: (group, member) => inner.delist(group, member),
       load: (room) => inner.load(room),
       commit: (room, fence, changes) => this.#commit(room, fence, changes),
       readLog: (room, from, limit, bytes) => inner.readLog(room, from, limit, bytes),
@@ -179,7 +181,7 @@ export async function startService(setup: ServiceSetup = {}) {
   const roomBus = setup.busAnswer === undefined ? bus : answering(bus, setup.busAnswer);
   const rooms = await startRooms(
     {
-      owner: 'one',
+      member: 'one',
       defaults: DEFAULT_SETTINGS,
       ensure: [{ room: ROOM }],
       leaseMs: 3_600_000,

@@ -2,18 +2,12 @@
  * Runs the built service (`dist/barrage.js all`) as its own process, as an operator would: own data
  * folder, free ports, its log read line by line. Can be killed and started again on the same data.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { stringify } from 'yaml';
 import { Tokens, type TokenRequest } from '../../src/tokens.js';
+import { parseJson, startBarrage } from './barrage-process.js';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/barrage.js', import.meta.url));
-const READY_MS = 15_000;
-const STOP_MS = 15_000;
 export const API_KEY = 'kit-key-0123456789abcdef0123456789abcdef';
 export const TOKEN_KEY = { kid: 'kit', secret: 'kit-secret-0123456789abcdef0123456789' };
 
@@ -55,29 +49,27 @@ export interface StudioAnswer {
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'barrage-service-')));
   const configFile = join(folder, 'barrage.yaml');
-  await writeFile(configFile, stringify(configOf(folder, options)));
-  const child = spawn(process.execPath, [PROGRAM, 'all', '--config', configFile], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '' },
-  });
-  const log: string[] = [];
-  const ports = await ready(child, log);
+  const running = await startBarrage('all', configFile, configOf(folder, options));
+  const viewerPort = Number(running.ready['viewerPort']);
+  const studioPort = Number(running.ready['studioPort']);
   const tokens = new Tokens([TOKEN_KEY], 'barrage');
   return {
-    ...ports,
+    ...{ viewerPort, studioPort },
     apiKey: API_KEY,
     folder,
     configFile,
-    pid: child.pid!,
-    log,
+    pid: running.pid,
+    log: running.log,
     token: (user, rooms = ['lobby'], more = {}) =>
       tokens.issue({ user, rooms, ttlMs: 3_600_000, ...more }, Date.now()),
     studio: (method, path, body, headers) =>
-      call(ports.studioPort, { method, path, body, headers }),
-    stop: (keep = false) => stop(child, keep ? undefined : folder),
-    kill: async () => {
-      await end(child, 'SIGKILL');
+      callStudio(studioPort, { method, path, body, headers }),
+    stop: async (keep = false) => {
+      const code = await running.stop();
+      if (!keep) await rm(folder, { recursive: true, force: true });
+      return code;
     },
+    kill: () => running.kill(),
   };
 }
 
@@ -99,47 +91,10 @@ function configOf(folder: string, options: ServiceOptions): Record<string, unkno
   return base;
 }
 
-/** The ports, read from the log line that says the service is ready. */
-function ready(
-  child: ChildProcess,
-  log: string[],
-): Promise<{ viewerPort: number; studioPort: number }> {
-  return new Promise((resolve, reject) => {
-    const fail = (why: string) => reject(new Error(`${why}\n${log.slice(-20).join('\n')}`));
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      fail('the service was not ready in time');
-    }, READY_MS);
-    const read = (line: string) => {
-      log.push(line);
-      const entry = parse(line);
-      if (entry?.['msg'] !== 'ready') return;
-      clearTimeout(timer);
-      resolve({
-        viewerPort: Number(entry['viewerPort']),
-        studioPort: Number(entry['studioPort']),
-      });
-    };
-    createInterface({ input: child.stdout! }).on('line', read);
-    createInterface({ input: child.stderr! }).on('line', (line) => log.push(line));
-    child.once('exit', (code) => {
-      clearTimeout(timer);
-      fail(`the service ended with ${code} before it was ready`);
-    });
-  });
-}
-
-function parse(line: string): Record<string, unknown> | undefined {
-  try {
-    return JSON.parse(line) as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
-}
-
-async function call(
+/** Calls the studio API at the port with the kit's key. */
+export async function callStudio(
   port: number,
-  request: { method: string; path: string; body: unknown; headers: object | undefined },
+  request: { method: string; path: string; body?: unknown; headers?: object | undefined },
 ): Promise<StudioAnswer> {
   const answer = await fetch(`http://127.0.0.1:${port}${request.path}`, {
     method: request.method,
@@ -151,26 +106,5 @@ async function call(
     ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
   });
   const text = await answer.text();
-  return { status: answer.status, headers: answer.headers, body: parse(text) ?? text };
-}
-
-async function stop(child: ChildProcess, folder: string | undefined): Promise<number | null> {
-  const code = await end(child, 'SIGTERM');
-  if (folder !== undefined) await rm(folder, { recursive: true, force: true });
-  return code;
-}
-
-function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode);
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      reject(new Error(`the service did not end ${STOP_MS} ms after ${signal}`));
-    }, STOP_MS);
-    child.once('exit', (code) => {
-      clearTimeout(timer);
-      resolve(code);
-    });
-    child.kill(signal);
-  });
+  return { status: answer.status, headers: answer.headers, body: parseJson(text) ?? text };
 }

@@ -11,6 +11,7 @@ import ts from 'typescript';
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const NOT_OURS = new Set(['node_modules', 'dist', '.git', 'data', 'coverage']);
 const parsed = new Map<string, ts.SourceFile>();
+const imports = new Map<string, readonly Import[]>();
 let all: readonly string[] | undefined;
 
 /** Every file of the repository, tracked or new, as a path with `/` from its root. */
@@ -52,8 +53,16 @@ export function sourceFiles(folders?: readonly string[]): readonly string[] {
   );
 }
 
-/** What runs in production; tests, benches and browser pages apart. */
-export const PRODUCTION = ['barrage.ts', 'all.ts', 'src', 'edge', 'room', 'cdn-pusher'] as const;
+/** What runs in production, at viewers' too; tests, benches and the page's own scripts apart. */
+export const PRODUCTION = [
+  'barrage.ts',
+  'run',
+  'src',
+  'edge',
+  'room',
+  'cdn-pusher',
+  'client',
+] as const;
 
 export function parse(file: string): ts.SourceFile {
   let tree = parsed.get(file);
@@ -86,30 +95,21 @@ export interface Import {
   readonly isOurs: boolean;
 }
 
-/** Everything a file imports: static, re-exported, dynamic and by `require`. */
+/** Everything a file imports: static, re-exported, dynamic and by `require`. Reads no syntax tree. */
 export function importsOf(file: string): readonly Import[] {
-  const out: Import[] = [];
-  each(parse(file), (node) => {
-    const text = specifierOf(node);
-    if (text === undefined) return;
-    const isOurs = text.startsWith('.');
-    const target = isOurs ? resolveOwn(file, text) : packageOf(text);
-    out.push({ file, place: placeOf(node), target, isOurs });
-  });
-  return out;
+  let found = imports.get(file);
+  if (found === undefined) imports.set(file, (found = findImports(file)));
+  return found;
 }
 
-function specifierOf(node: ts.Node): string | undefined {
-  if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) {
-    const from = node.moduleSpecifier;
-    return from !== undefined && ts.isStringLiteral(from) ? from.text : undefined;
-  }
-  if (!ts.isCallExpression(node)) return undefined;
-  const isImport =
-    node.expression.kind === ts.SyntaxKind.ImportKeyword ||
-    (ts.isIdentifier(node.expression) && node.expression.text === 'require');
-  const first = node.arguments[0];
-  return isImport && first !== undefined && ts.isStringLiteral(first) ? first.text : undefined;
+function findImports(file: string): readonly Import[] {
+  const text = read(file);
+  return ts.preProcessFile(text, true, true).importedFiles.map(({ fileName, pos }) => {
+    const isOurs = fileName.startsWith('.');
+    const target = isOurs ? resolveOwn(file, fileName) : packageOf(fileName);
+    const line = text.slice(0, pos).split('\n').length;
+    return { file, place: `${file}:${line}`, target, isOurs };
+  });
 }
 
 function resolveOwn(file: string, text: string): string {

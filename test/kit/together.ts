@@ -44,7 +44,7 @@ export async function startTogether(settings: Partial<RoomSettings> = {}): Promi
   const serve = (): Promise<RunningRooms> =>
     startRooms(
       {
-        ...{ owner: 'kit', defaults, leaseMs: 3000, parkAfterMs: 60_000 },
+        ...{ member: 'kit', defaults, leaseMs: 3000, parkAfterMs: 60_000 },
         ensure: [{ room: LOBBY }],
       },
       { ...parts, store, meter: new Meter() },

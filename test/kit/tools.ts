@@ -3,9 +3,8 @@
  * packages where this is allowed (root and apt-get), else said in one line.
  */
 import { execFile } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { findProgram } from '../../bench/programs.js';
 
 const run = promisify(execFile);
 const INSTALL_MS = 8 * 60_000;
@@ -23,7 +22,7 @@ const TOOLS = {
   },
   'nats-server': { programs: ['nats-server'], packages: ['nats-server'] },
   'redis-server': { programs: ['redis-server'], packages: ['redis-server'] },
-  nginx: { programs: ['nginx'], packages: ['nginx-light'] },
+  nginx: { programs: ['nginx'], packages: ['nginx', 'libnginx-mod-http-dav-ext'] },
 } as const satisfies Record<string, Tool>;
 
 export type ToolName = keyof typeof TOOLS;
@@ -33,34 +32,16 @@ let updated: Promise<unknown> | undefined;
 /** The program's path; installs its Debian package when it may. Rejects with one line. */
 export async function findOrInstall(name: ToolName): Promise<string> {
   const tool: Tool = TOOLS[name];
-  const found = find(tool.programs);
+  const found = findProgram(tool.programs);
   if (found !== undefined) return found;
   const packages = tool.packages.join(' ');
-  if (process.getuid?.() !== 0 || find(['apt-get']) === undefined) {
+  if (process.getuid?.() !== 0 || findProgram(['apt-get']) === undefined) {
     throw new Error(`${name} is missing: install it (Debian: apt-get install ${packages})`);
   }
   await install(name, tool.packages);
-  const installed = find(tool.programs);
+  const installed = findProgram(tool.programs);
   if (installed === undefined) throw new Error(`${name} is missing after installing ${packages}`);
   return installed;
-}
-
-/** The first of `programs` on the PATH (and where Debian keeps servers), as a full path. */
-function find(programs: readonly string[]): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/bin'];
-  const paths = programs.flatMap((program) =>
-    folders.filter((folder) => folder !== '').map((folder) => join(folder, program)),
-  );
-  return paths.find(isProgram);
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }
 
 async function install(name: string, packages: readonly string[]): Promise<void> {

@@ -1,0 +1,85 @@
+/**
+ * Owns the SDK's HTTP requests: addresses, the token's header, time limits, and what an answer that
+ * is no success means. Knows no line.
+ */
+import { endOfStatus, type LinkEnd } from './core/closing.js';
+import type { Cancel, Clock } from './clock.js';
+import type { FetchLike, Line } from './types.js';
+
+/** A request that failed, with what to do about it. */
+export class RequestFailed extends Error {
+  constructor(readonly end: LinkEnd) {
+    super(end.reason);
+  }
+}
+
+export interface HttpParts {
+  readonly clock: Clock;
+  readonly fetch: FetchLike;
+}
+
+export interface Ask {
+  readonly url: string;
+  readonly token?: string | undefined;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+  /** Time until the answer's head; the body is the caller's to bound. */
+  readonly withinMs: number;
+  readonly stop: AbortController;
+}
+
+/** The answer, a success; rejects with RequestFailed. */
+export async function ask({ clock, fetch }: HttpParts, request: Ask): Promise<Response> {
+  const { url, token, headers, body, withinMs, stop } = request;
+  const late = clock.after(withinMs, () => stop.abort());
+  try {
+    const answer = await fetch(url, {
+      ...(body === undefined ? {} : { method: 'POST', body }),
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...{ cache: 'no-store', credentials: 'omit', signal: stop.signal },
+    });
+    if (!answer.ok) throw new RequestFailed(await endOfAnswer(answer));
+    return answer;
+  } catch (error) {
+    if (error instanceof RequestFailed) throw error;
+    throw new RequestFailed({ reason: stop.signal.aborted ? 'timeout' : 'unreachable' });
+  } finally {
+    late.cancel();
+  }
+}
+
+/** The answer's JSON object; rejects with RequestFailed. */
+export async function askJson(parts: HttpParts, request: Ask): Promise<Line> {
+  const late = bodyLimit(parts.clock, request);
+  try {
+    return (await (await ask(parts, request)).json()) as Line;
+  } catch (error) {
+    if (error instanceof RequestFailed) throw error;
+    throw new RequestFailed({ reason: 'unreadable' });
+  } finally {
+    late.cancel();
+  }
+}
+
+function bodyLimit(clock: Clock, { withinMs, stop }: Ask): Cancel {
+  return clock.after(withinMs * 2, () => stop.abort());
+}
+
+async function endOfAnswer(answer: Response): Promise<LinkEnd> {
+  const body = (await answer.json().catch(() => undefined)) as { error?: Line } | undefined;
+  return endOfStatus(answer.status, answer.headers.get('retry-after'), body?.error);
+}
+
+/** A room's address at an edge. */
+export function roomUrl(base: string, room: string, what: string, query: object = {}): string {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) params.set(name, String(value));
+  }
+  const text = params.toString();
+  return `${base}/v1/rooms/${encodeURIComponent(room)}/${what}${text === '' ? '' : `?${text}`}`;
+}
