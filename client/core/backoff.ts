@@ -10,7 +10,7 @@ const JITTER_MS_MAX = 30_000;
 /** Advice beyond this is not followed. */
 const ADVICE_MS_MAX = 600_000;
 /** A link that held this long begins again with the shortest wait. */
-export const STEADY_MS = 10_000;
+export const STEADY_MS = 5000;
 /** An edge that is gone sends all its viewers on: enough to spread them, too little to be missed. */
 const ELSEWHERE_MS = 300;
 /** A hidden page has time. */

@@ -38,6 +38,8 @@ export interface RunReport {
 const SETTLE_MS = 15_000;
 const LOOK_MS = 20;
 const CALM_MS = 500;
+/** A viewer that has only just come back is rightly more careful at the next loss. */
+const STEADY_MS = 5500;
 
 export async function runFaults(options: RunOptions): Promise<RunReport> {
   const random = seededRandom(options.seed);
@@ -55,6 +57,7 @@ export async function runFaults(options: RunOptions): Promise<RunReport> {
     const faults = options.only ?? faultsOf(random, options.faults, kindsFor(cluster));
     for (const fault of faults) {
       if (ledger.flaws.length > 0) break;
+      if (fault.kind.startsWith('edge')) await wait(STEADY_MS);
       recoveries.push(await oneFault(cluster, fault, { crowd, ledger }));
     }
     await crowd.quiet();
