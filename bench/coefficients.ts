@@ -29,7 +29,10 @@ export interface Derived {
 /** Batches of a studio's posts per second at most (bench/poster.ts). */
 const POSTS_PER_SECOND_MAX = 50;
 
-/** All reports of a folder, quick ones apart: they are one run each. */
+/** A median of fewer runs than this says too little to plan with. */
+const RUNS_MIN = 3;
+
+/** All reports of a folder that have runs enough; quick ones are one run each. */
 export function reportsOf(folder: string): Sources {
   const reports = readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
@@ -37,7 +40,7 @@ export function reportsOf(folder: string): Sources {
       name: name.replace(/\.json$/, ''),
       report: JSON.parse(readFileSync(join(folder, name), 'utf8')) as Report,
     }))
-    .filter(({ report }) => !report.plan.quick)
+    .filter(({ report }) => !report.plan.quick && report.plan.runs >= RUNS_MIN)
     .sort((a, b) => (a.report.at < b.report.at ? 1 : -1));
   return (question) => {
     for (const { name, report } of reports) {
