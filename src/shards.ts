@@ -2,7 +2,7 @@
  * Owns the mapping of rooms to shards: a slice of rooms owned together. The count is part of the
  * stored data's layout: changing it for an existing store needs a migration.
  */
-import type { RoomId } from './ids.js';
+import { shelfOf, type RoomId } from './ids.js';
 
 export const SHARD_COUNT = 64;
 
@@ -18,4 +18,17 @@ export function shardOf(room: RoomId): number {
 /** Leases of the CDN pushers lie after those of the rooms: a shard's rooms have one of each. */
 export function pusherLease(shard: number): number {
   return SHARD_COUNT + shard;
+}
+
+/** Where a shard itself, and no room of it, keeps which rooms are to be woken. */
+export function wakeListOf(shard: number): RoomId {
+  return shelfOf(`shard-${shard}` as RoomId, 'wake');
+}
+
+/** The shard a stored log belongs to: of its room, of the room it lies beside, or its own. */
+export function shardOfLog(log: RoomId): number {
+  const own = /^shard-(\d{1,3})~wake$/.exec(log);
+  if (own !== null) return Number(own[1]) % SHARD_COUNT;
+  const shelf = log.indexOf('~');
+  return shardOf(shelf === -1 ? log : (log.slice(0, shelf) as RoomId));
 }

@@ -2,9 +2,10 @@
  * Owns the lists, one a shard, of rooms that have something to do at a time although nobody uses
  * them: whoever takes a shard brings them into memory. A room too many on a list does no harm.
  */
-import { shelfOf, type RoomId } from '../../src/ids.js';
+import type { RoomId } from '../../src/ids.js';
 import type { Log } from '../../src/ports/log.js';
 import type { Fence, Store } from '../../src/ports/store.js';
+import { wakeListOf } from '../../src/shards.js';
 import type { Rooms } from '../rooms.js';
 
 const LISTED = 'true';
@@ -23,7 +24,7 @@ export function listForWaking(
   isListed = true,
 ): Promise<void> {
   const records = new Map([[room, isListed ? LISTED : null]]);
-  return store.commit(listOf(fence.shard), fence, { records });
+  return store.commit(wakeListOf(fence.shard), fence, { records });
 }
 
 /**
@@ -32,7 +33,7 @@ export function listForWaking(
  */
 export async function wakeShard(fence: Fence, { store, rooms, log }: WakeTools): Promise<boolean> {
   try {
-    const list = await store.load(listOf(fence.shard));
+    const list = await store.load(wakeListOf(fence.shard));
     for (const id of (list?.records.keys() ?? []) as Iterable<RoomId>) {
       await wakeRoom(id, fence, { store, rooms, log });
     }
@@ -51,8 +52,4 @@ async function wakeRoom(id: RoomId, fence: Fence, { store, rooms, log }: WakeToo
   } catch (error) {
     log.warn('a room could not be woken', { room: id, error });
   }
-}
-
-function listOf(shard: number): RoomId {
-  return shelfOf(`shard-${shard}` as RoomId, 'wake');
 }

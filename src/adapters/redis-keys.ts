@@ -4,7 +4,7 @@
  */
 import type { RoomId } from '../ids.js';
 import type { MemberGroup } from '../ports/store.js';
-import { SHARD_COUNT, shardOf } from '../shards.js';
+import { SHARD_COUNT, shardOfLog } from '../shards.js';
 
 /** What a store was written with; another one is refused at opening. */
 export const LAYOUT = JSON.stringify({ layout: 1, shards: SHARD_COUNT });
@@ -20,12 +20,6 @@ export interface RoomKeys {
   readonly replies: string;
   /** Sorted set: idempotency keys by the time of their end. */
   readonly ends: string;
-}
-
-/** The shard in which a room's keys are; a further log of a room (`room~name`) is beside it. */
-export function shardOfKeys(room: RoomId): number {
-  const shelf = room.indexOf('~');
-  return shardOf(shelf === -1 ? room : (room.slice(0, shelf) as RoomId));
 }
 
 export class RedisKeys {
@@ -55,7 +49,7 @@ export class RedisKeys {
   }
 
   ofRoom(room: RoomId): RoomKeys {
-    const shard = shardOfKeys(room);
+    const shard = shardOfLog(room);
     const name = (kind: string): string => this.#of(shard, `${kind}:${room}`);
     return {
       room: name('room'),

@@ -17,14 +17,14 @@ import type {
   StoredRoom,
 } from '../ports/store.js';
 import { randomId } from '../random.js';
-import { SHARD_COUNT } from '../shards.js';
+import { SHARD_COUNT, shardOfLog } from '../shards.js';
 import type { Meter } from '../telemetry/meter.js';
 import type { KeptReply } from './commit-group.js';
 import { checkChanges, EMPTY_LOG } from './log-bounds.js';
 import { argumentsOf, onlyShrinks } from './redis-changes.js';
 import { RedisCommands, type Done } from './redis-commands.js';
 import { failure } from './redis-failure.js';
-import { LAYOUT, RedisKeys, shardOfKeys } from './redis-keys.js';
+import { LAYOUT, RedisKeys } from './redis-keys.js';
 import type { RedisStoreOptions } from '../redis-settings.js';
 import * as scripts from './redis-scripts.js';
 
@@ -116,7 +116,7 @@ class RedisStore implements Store {
   }
 
   async load(room: RoomId): Promise<StoredRoom | undefined> {
-    const shard = shardOfKeys(room);
+    const shard = shardOfLog(room);
     const keys = this.#keys.ofRoom(room);
     const found = await this.#run(
       scripts.LOAD,
@@ -135,7 +135,7 @@ class RedisStore implements Store {
   async commit(room: RoomId, fence: Fence, changes: RoomChanges): Promise<void> {
     // What only the log can tell, the script looks at.
     checkChanges(changes, { ...EMPTY_LOG, next: changes.append?.from ?? EMPTY_LOG.next });
-    const shard = shardOfKeys(room);
+    const shard = shardOfLog(room);
     if (fence.shard % SHARD_COUNT !== shard) {
       const detail = { field: 'fence', rule: `shard ${shard}` };
       throw new BarrageError('invalid', `room ${room} is of shard ${shard}`, detail);

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BarrageError, type ErrorCode } from '../../src/errors.js';
 import { parseRoomId, shelfOf, type RoomId } from '../../src/ids.js';
 import type { Fence, RoomChanges, Store } from '../../src/ports/store.js';
-import { pusherLease, shardOf } from '../../src/shards.js';
+import { pusherLease, shardOf, wakeListOf } from '../../src/shards.js';
 import type { ManualClock } from '../kit/manual-clock.js';
 
 export interface OpenedStore {
@@ -274,6 +274,16 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
       expect(await store.enlist('rooms', 'c', TTL_MS)).toEqual(['b', 'c']);
       await store.delist('rooms', 'b');
       expect(await store.enlist('rooms', 'c', TTL_MS)).toEqual(['c']);
+    });
+
+    it('S-1 every shard keeps a list of its own under its own fence', async () => {
+      for (const shard of [0, 5, 63]) {
+        const epoch = await store.acquire(shard, 'one', TTL_MS);
+        const records = new Map([['woken', '1']]);
+        await store.commit(wakeListOf(shard), { shard, epoch: epoch! }, { records });
+        expect((await store.load(wakeListOf(shard)))?.records).toEqual(records);
+      }
+      expect(await store.listRooms('', 10)).toEqual([]);
     });
 
     it('S-1 a further log of a room is beside it and on no list', async () => {
