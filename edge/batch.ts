@@ -29,7 +29,19 @@ export type Encoding = 'text' | 'deflate' | 'events';
 /** Which frames: all, the keepable ones, or those and what is meant for some. */
 export type Part = 'all' | 'keep' | 'aside';
 
+/** What a part of a batch is in one encoding: found once a viewer, so made once and flat. */
+export interface Packed {
+  /** The messages to send, in order. */
+  readonly messages: readonly Buffer[];
+  /** Bytes of all messages. */
+  readonly bytes: number;
+  /** Publications in them. */
+  readonly count: number;
+}
+
 const LINE_BREAK = Buffer.from('\n');
+/** Encodings times parts. */
+const SLOTS = 9;
 
 export class Batch {
   readonly keepCount: number;
@@ -41,7 +53,8 @@ export class Batch {
   readonly bytes: number;
   readonly #frames: readonly RoomFrame[];
   readonly #compressed: () => void;
-  readonly #forms = new Map<string, readonly Buffer[]>();
+  /** By encoding and part. */
+  readonly #packs: (Packed | undefined)[] = new Array<undefined>(SLOTS);
 
   /** `compressed` hears of every compression made. */
   constructor(frames: readonly RoomFrame[], compressed: () => void) {
@@ -70,15 +83,24 @@ export class Batch {
     return this.keepCount + this.dropCount - (part === 'all' ? 0 : this.openDropCount);
   }
 
-  /** The messages to send, in order. */
-  form(encoding: Encoding, wanted: Part = 'all'): readonly Buffer[] {
+  /** A part as it is sent; the same object for everyone who is sent the same. */
+  pack(encoding: Encoding, part: Part = 'all'): Packed {
+    return this.#packs[slotOf(encoding, part)] ?? this.#packNew(encoding, part);
+  }
+
+  #packNew(encoding: Encoding, wanted: Part): Packed {
     const part = this.#simplest(wanted);
-    const key = part === 'all' ? encoding : `${encoding} ${part}`;
-    const made = this.#forms.get(key);
-    if (made !== undefined) return made;
-    const form = this.#make(encoding, part);
-    this.#forms.set(key, form);
-    return form;
+    const slot = slotOf(encoding, part);
+    const packed = this.#packs[slot] ?? this.#packOf(this.#make(encoding, part), part);
+    this.#packs[slot] = packed;
+    this.#packs[slotOf(encoding, wanted)] = packed;
+    return packed;
+  }
+
+  #packOf(messages: readonly Buffer[], part: Part): Packed {
+    let bytes = 0;
+    for (const message of messages) bytes += message.length;
+    return { messages, bytes, count: this.count(part) };
   }
 
   /** Parts that are the same here share their bytes. */
@@ -95,7 +117,7 @@ export class Batch {
         LINE_BREAK,
       );
     }
-    return this.form('text', part).map((text) => {
+    return this.pack('text', part).messages.map((text) => {
       this.#compressed();
       return deflateFlush(text);
     });
@@ -107,6 +129,11 @@ export class Batch {
       ({ class: of, aim }) => of === 'keep' || (part === 'aside' && aim !== undefined),
     );
   }
+}
+
+function slotOf(encoding: Encoding, part: Part): number {
+  const first = encoding === 'text' ? 0 : encoding === 'deflate' ? 3 : 6;
+  return first + (part === 'all' ? 0 : part === 'keep' ? 1 : 2);
 }
 
 /** One server-sent event; JSON has no line break, so it is one `data` line. */

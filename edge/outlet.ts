@@ -31,14 +31,14 @@ export class Outlet {
 
   /** Sends a part of a flush, to one that lags what is keepable; false: too slow, end it. */
   deliver(batch: Batch, wanted: Part = 'all'): boolean {
-    if (this.#waits && !this.#weigh(bytesOf(batch.form(this.encoding, wanted)))) return false;
-    const part = this.#lags ? 'keep' : wanted;
-    for (const message of batch.form(this.encoding, part)) {
+    const whole = batch.pack(this.encoding, wanted);
+    if (this.#waits && !this.#weigh(whole.bytes)) return false;
+    const packed = this.#lags ? batch.pack(this.encoding, 'keep') : whole;
+    for (const message of packed.messages) {
       if (!this.#send(message)) return false;
     }
-    const count = batch.count(part);
-    this.#meters.deliveries.add(count);
-    if (part !== wanted) this.#meters.skipped.add(batch.count(wanted) - count);
+    this.#meters.deliveries.add(packed.count);
+    if (packed !== whole) this.#meters.skipped.add(whole.count - packed.count);
     return true;
   }
 
@@ -69,10 +69,4 @@ export class Outlet {
     this.#lags = step === 'keep';
     return step !== 'end';
   }
-}
-
-function bytesOf(messages: readonly (string | Uint8Array)[]): number {
-  let sum = 0;
-  for (const message of messages) sum += message.length;
-  return sum;
 }

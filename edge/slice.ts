@@ -53,6 +53,11 @@ export interface SliceFlush {
   readonly after: (seq: number) => Batch | undefined;
 }
 
+/** Some seats were sent more than the others. */
+interface Uneven extends Pick<SliceFlush, 'after'> {
+  readonly ahead: ReadonlyMap<Seat, number>;
+}
+
 export class Slice implements Flushable {
   due: 'no' | 'drop' | 'keep' = 'no';
   dueAt = 0;
@@ -60,6 +65,8 @@ export class Slice implements Flushable {
   /** What its viewers want. */
   readonly classes: Classes;
   readonly seats: Seat[] = [];
+  /** Those of `seats`, place by place: a flush reads nothing else of a viewer. */
+  readonly #outlets: Outlet[] = [];
   /** Share of a flush saved up while thinned out (core/shedding.ts). */
   credit: number;
   /** Seats that came here further on than the rest, with the place up to which they were sent. */
@@ -94,6 +101,7 @@ export class Slice implements Flushable {
     seat.slice = this;
     seat.index = this.seats.length;
     this.seats.push(seat);
+    this.#outlets.push(seat.occupant.outlet);
   }
 
   /** As `add`, for a seat that was sent everything up to `seq` elsewhere. */
@@ -110,8 +118,10 @@ export class Slice implements Flushable {
   remove(seat: Seat): void {
     this.#ahead?.delete(seat);
     const last = this.seats.pop();
-    if (last === undefined || last === seat) return;
+    const outlet = this.#outlets.pop();
+    if (last === undefined || outlet === undefined || last === seat) return;
     this.seats[seat.index] = last;
+    this.#outlets[seat.index] = outlet;
     last.index = seat.index;
   }
 
@@ -125,15 +135,23 @@ export class Slice implements Flushable {
   flush({ batch, part, place, after }: SliceFlush): readonly Seat[] {
     const ahead = this.#ahead;
     this.skipTo(place);
+    if (ahead !== undefined) return this.#flushUneven(batch, part, { ahead, after });
     let slow: Seat[] | undefined;
-    for (let i = 0; i < this.seats.length; i++) {
-      const seat = this.seats[i]!;
-      const seq = ahead?.get(seat);
-      const rest = seq === undefined ? batch : after(seq);
-      if (rest === undefined) continue;
-      if (!seat.occupant.outlet.deliver(rest, part)) (slow ??= []).push(seat);
+    const outlets = this.#outlets;
+    for (let i = 0; i < outlets.length; i++) {
+      if (!outlets[i]!.deliver(batch, part)) (slow ??= []).push(this.seats[i]!);
     }
     return slow ?? [];
+  }
+
+  #flushUneven(batch: Batch, part: Part, { ahead, after }: Uneven): readonly Seat[] {
+    const slow: Seat[] = [];
+    for (const seat of this.seats) {
+      const seq = ahead.get(seat);
+      const rest = seq === undefined ? batch : after(seq);
+      if (rest !== undefined && !seat.occupant.outlet.deliver(rest, part)) slow.push(seat);
+    }
+    return slow;
   }
 
   /** Seats further on than the rest, by the place up to which they were sent. */

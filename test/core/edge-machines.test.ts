@@ -197,14 +197,14 @@ describe('batch', () => {
     const batch = new Batch([frame(1, '{"a":1}', true), frame(2, '{"b":2}', false)], () => {
       compressions++;
     });
-    const [text] = batch.form('text');
+    const [text] = batch.pack('text').messages;
     expect(text?.toString()).toBe('{"a":1}\n{"b":2}');
-    const [packed] = batch.form('deflate');
+    const [packed] = batch.pack('deflate').messages;
     expect(inflateRawSync(packed!).toString()).toBe('{"a":1}\n{"b":2}');
-    expect(batch.form('deflate')[0]).toBe(packed);
+    expect(batch.pack('deflate').messages[0]).toBe(packed);
     expect(compressions).toBe(1);
-    expect(batch.form('text', 'keep')[0]?.toString()).toBe('{"a":1}');
-    expect(batch.form('events', 'keep')[0]?.toString()).toBe(
+    expect(batch.pack('text', 'keep').messages[0]?.toString()).toBe('{"a":1}');
+    expect(batch.pack('events', 'keep').messages[0]?.toString()).toBe(
       'event: frame\nid: 1.1.1\ndata: {"a":1}\n\n',
     );
     expect([batch.keepCount, batch.dropCount]).toEqual([2, 2]);
@@ -216,7 +216,7 @@ describe('batch', () => {
       texts.map((text, i) => frame(i + 1, text, true)),
       () => undefined,
     );
-    expect(batch.form('text').map((part) => part.toString())).toEqual(texts);
+    expect(batch.pack('text').messages.map((part) => part.toString())).toEqual(texts);
   });
 
   it("W-2 the edge's own lines are raw deflate too, short or long", () => {
