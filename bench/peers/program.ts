@@ -66,11 +66,16 @@ export class Program {
 
   /** CPU and memory of the process and all its descendants; throws when it has ended. */
   usage(): Usage {
-    const all = treeOf(this.#process.pid ?? 0).map(usageOf);
+    const all = this.each();
     return {
       cpuSeconds: all.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
       rssBytes: all.reduce((sum, { rssBytes }) => sum + rssBytes, 0),
     };
+  }
+
+  /** As `usage`, of each process: it first, then its descendants. */
+  each(): Usage[] {
+    return treeOf(this.#process.pid ?? 0).map(usageOf);
   }
 
   /** Ends it in good order; what does not end in time is killed with its children. */
