@@ -53,14 +53,16 @@ static size_t take_answer(struct viewer *v, const char *at, size_t have, int64_t
   return (size_t)(stop - at);
 }
 
-/* As take_answer for a chunk of an event stream; the service ends each with an event. */
+/* As take_answer for a chunk of an event stream; the service ends each with an event. What ends a chunk
+ * may come with the next one only, and its data are there before. */
 static size_t take_chunk(struct viewer *v, const char *at, size_t have, int64_t when) {
-  const char *line = find(at, at + have, "\r\n");
-  if (line == NULL) return 0;
-  size_t n = strtoul(at, NULL, 16), head = (size_t)(line + 2 - at);
-  if (have < head + n + 2) return 0;
+  size_t used = have >= 2 && memcmp(at, "\r\n", 2) == 0 ? 2 : 0;
+  const char *line = find(at + used, at + have, "\r\n");
+  if (line == NULL) return used;
+  size_t n = strtoul(at + used, NULL, 16), head = (size_t)(line + 2 - at);
+  if (have < head + n) return used;
   if (n >= 2 && memcmp(at + head + n - 2, "\n\n", 2) != 0) stats->unread++;
   take_payload(v, at + head, n, when);
-  return head + n + 2;
+  return head + n;
 }
 #endif
