@@ -53,6 +53,10 @@ export class Program {
     running.add(this);
   }
 
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   /** Waits until all ports take connections. */
   async ready(ports: readonly number[]): Promise<void> {
     for (const port of ports) {
@@ -75,7 +79,7 @@ export class Program {
 
   /** As `usage`, of each process: it first, then its descendants. */
   each(): Usage[] {
-    return treeOf(this.#process.pid ?? 0).map(usageOf);
+    return treeOf(this.pid).map(usageOf);
   }
 
   /** Ends it in good order; what does not end in time is killed with its children. */
@@ -90,7 +94,7 @@ export class Program {
 
   kill(): void {
     if (this.#ended) return;
-    for (const pid of treeOf(this.#process.pid ?? 0).reverse()) {
+    for (const pid of treeOf(this.pid).reverse()) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
