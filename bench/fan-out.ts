@@ -65,6 +65,9 @@ export async function measureFanOut(bench: Bench): Promise<Table> {
         'one frame every 100 ms, with one write of the same bytes to every socket. It looks for the ' +
         'fields of what is said and validates nothing, checks no token, and has no API, so it is not ' +
         'there where a studio posts. `floor ratio` is to it what `ratio` is to raw-uws.',
+      'Both yardsticks flush every 100 ms whatever the crowd; the service lengthens the interval of a ' +
+        'large room (up to 150 ms), so part of its ratio is fewer flushes: compare flushes per ' +
+        'CPU-second too, and latency.',
       'The room is set so that nothing is sampled (budget 10,000/s, the tick of such a room); ' +
         '`delivered` is the share of accepted publications × viewers that arrived in the ' +
         'window (posting and reading windows differ by the latency).',
