@@ -25,9 +25,17 @@ export interface RunningShape {
   token(user: string, room: string): string;
   /** What all processes of a part used so far; only `all` in one process. */
   usage(part: Part | 'all'): Usage | undefined;
+  /** What each process used so far, always in the same order. */
+  processes(): readonly NamedUsage[];
   /** Notes that came into NATS and went out of it so far. */
   notes(): Promise<number>;
   stop(): Promise<void>;
+}
+
+export interface NamedUsage {
+  /** Its part, numbered where the part has several. */
+  readonly name: string;
+  readonly usage: Usage;
 }
 
 const READY_MS = 15_000;
@@ -41,7 +49,9 @@ export function missingPrograms(): string | undefined {
 }
 
 export function startShape(shape: Shape): Promise<RunningShape> {
-  return shape === 'embedded' ? startEmbedded() : startCluster(shape === 'cluster 1 edge' ? 1 : 2);
+  return shape === 'embedded'
+    ? startEmbedded()
+    : startCluster({ edges: shape === 'cluster 1 edge' ? 1 : 2 });
 }
 
 async function startEmbedded(): Promise<RunningShape> {
@@ -51,6 +61,7 @@ async function startEmbedded(): Promise<RunningShape> {
     studio: server.studio,
     token: (user, room) => server.token(user, room),
     usage: (part) => (part === 'all' ? server.usage() : undefined),
+    processes: () => [{ name: 'all', usage: server.usage() }],
     notes: () => Promise.resolve(0),
     stop: () => server.stop(),
   };
@@ -61,7 +72,17 @@ interface Secrets {
   readonly tokenKey: { readonly kid: string; readonly secret: string };
 }
 
-async function startCluster(edges: number): Promise<RunningShape> {
+/** What of the cluster may differ. */
+interface ClusterOptions {
+  /** Edges, each on a port of its own. */
+  readonly edges: number;
+  /** Processes of each edge; 1 where nothing is said. */
+  readonly processes?: number;
+}
+
+/** NATS, Redis, a room service and edges. Rejects when one of them does not start. */
+export async function startCluster(options: ClusterOptions): Promise<RunningShape> {
+  const { edges, processes = 1 } = options;
   const secret = (): string => randomBytes(32).toString('base64url');
   const secrets: Secrets = { apiKey: secret(), tokenKey: { kid: 'bench', secret: secret() } };
   const programs = new Map<Program, Part>();
@@ -85,7 +106,7 @@ async function startCluster(edges: number): Promise<RunningShape> {
     const edgePorts: number[] = [];
     for (let i = 0; i < edges; i++) {
       const [port, operations] = [await freePort(), await freePort()];
-      await add('edge', barrageProgram('edge', common(port, operations)), port);
+      await add('edge', barrageProgram('edge', common(port, operations, processes)), port);
       await untilReady(operations);
       edgePorts.push(port);
     }
@@ -96,6 +117,7 @@ async function startCluster(edges: number): Promise<RunningShape> {
       token: (user, room) =>
         tokens.issue({ user, rooms: [room], role: 'member', ttlMs: 3_600_000 }, clock.now()),
       usage: (part) => sumOf(of(part).map((program) => program.usage())),
+      processes: () => [...programs].flatMap(([program, part]) => named(part, program.each())),
       notes: () => notesOf(ports.monitor),
       stop: async () => {
         studio.close();
@@ -135,12 +157,12 @@ function barrageProgram(role: 'room' | 'edge', config: object): Program {
 
 /** Nothing but the load may bound a measurement: quotas and logging are out of the way. */
 function commonConfig(ports: { readonly nats: number; readonly redis: number }, of: Secrets) {
-  return (edgePort: number, studioPort: number): object => ({
+  return (edgePort: number, studioPort: number, processes = 1): object => ({
     bus: 'nats',
     nats: { servers: [`nats://127.0.0.1:${ports.nats}`] },
     store: 'redis',
     redis: { addresses: [`127.0.0.1:${ports.redis}`] },
-    edge: { host: '127.0.0.1', port: edgePort, connectionsPerAddress: 20_000 },
+    edge: { host: '127.0.0.1', port: edgePort, connectionsPerAddress: 20_000, processes },
     studio: {
       ...{ host: '127.0.0.1', port: studioPort, requestsPerSecond: 1_000_000 },
       keys: [{ id: 'bench', secret: of.apiKey }],
@@ -161,6 +183,12 @@ async function notesOf(monitorPort: number): Promise<number> {
   const answer = await fetch(`http://127.0.0.1:${monitorPort}/varz`);
   const { in_msgs: came, out_msgs: went } = (await answer.json()) as Record<string, number>;
   return (came ?? 0) + (went ?? 0);
+}
+
+/** Of an edge of several processes the first one looks after the others and carries no viewer. */
+function named(part: Part, usages: readonly Usage[]): NamedUsage[] {
+  if (part !== 'edge' || usages.length === 1) return [{ name: part, usage: sumOf(usages) }];
+  return usages.map((usage, i) => ({ name: i === 0 ? 'supervisor' : `edge${i}`, usage }));
 }
 
 function sumOf(usages: readonly Usage[]): Usage {

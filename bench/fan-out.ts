@@ -1,10 +1,11 @@
 /**
  * Owns the question of fan-out: one room, many viewers, steady publications; deliveries, frames and
- * bytes for a second of server CPU, and how late they are. Service and yardstick run in turn.
+ * bytes for a second of server CPU, and how late they are. Service and yardsticks run in turn.
  */
 import { Corpus } from './corpus.js';
 import { say, sleep } from './kit.js';
 import { Rows, type Bench, type Table } from './plan.js';
+import { hasFloor, startFloorRoom } from './peers/floor-room.js';
 import { Poster } from './poster.js';
 import { openRoom, wideOpenFor } from './rooms.js';
 import { startRawUws, startService, type Server } from './service.js';
@@ -13,7 +14,7 @@ import { measure, perCpuSecond, type Window } from './window.js';
 import type { Feed } from './plan.js';
 
 interface Case {
-  readonly server: 'barrage' | 'raw-uws';
+  readonly server: 'barrage' | 'raw-uws' | 'floor';
   readonly format: Format;
   /** Whether viewers say the danmaku over their sockets, or a studio posts them to the API. */
   readonly feed: Feed;
@@ -22,6 +23,14 @@ interface Case {
 }
 
 const ROOM = 'room';
+const FLOOR = { server: 'floor', format: 'json' } as const;
+const STARTS: Readonly<Record<Case['server'], () => Promise<Server>>> = {
+  barrage: () => startService(),
+  'raw-uws': startRawUws,
+  floor: startFloorRoom,
+};
+/** What the service is divided by, and the name of the ratio. */
+const YARDSTICKS = { ratio: 'raw-uws', floorRatio: 'floor' } as const;
 const JOIN_MS_MAX = 60_000;
 const TEXTS = 5000;
 /** Danmaku and deliveries per second before the warm-up at the rate that is measured. */
@@ -52,6 +61,13 @@ export async function measureFanOut(bench: Bench): Promise<Table> {
       'raw-uws is bench/peers/raw-uws: the same danmaku as one frame every 100 ms, with ' +
         'nothing a chatroom needs. `ratio` divides deliveries per server CPU-second by ' +
         'those of raw-uws in the same run.',
+      'floor is bench/peers/floor.c as a room: joining, danmaku from sockets, a verdict for each and ' +
+        'one frame every 100 ms, with one write of the same bytes to every socket. It looks for the ' +
+        'fields of what is said and validates nothing, checks no token, and has no API, so it is not ' +
+        'there where a studio posts. `floor ratio` is to it what `ratio` is to raw-uws.',
+      'Both yardsticks flush every 100 ms whatever the crowd; the service lengthens the interval of a ' +
+        'large room (up to 150 ms), so part of its ratio is fewer flushes: compare flushes per ' +
+        'CPU-second too, and latency.',
       'The room is set so that nothing is sampled (budget 10,000/s, the tick of such a room); ' +
         '`delivered` is the share of accepted publications × viewers that arrived in the ' +
         'window (posting and reading windows differ by the latency).',
@@ -69,14 +85,16 @@ function cases({ plan, builder }: Bench): Case[] {
   return plan.feeds.flatMap((feed) =>
     plan.viewers.flatMap((viewers) =>
       plan.rates.flatMap((perSecond) =>
-        kinds.map((kind) => ({ ...kind, feed, viewers, perSecond })),
+        [...(feed === 'viewers' && hasFloor() ? [FLOOR] : []), ...kinds].map((kind) => ({
+          ...{ ...kind, feed, viewers, perSecond },
+        })),
       ),
     ),
   );
 }
 
 async function runCase(bench: Bench, one: Case, run: number): Promise<Record<string, number>> {
-  const server = one.server === 'barrage' ? await startService() : await startRawUws();
+  const server = await STARTS[one.server]();
   try {
     if (one.server === 'barrage') {
       await openRoom(server.studio, ROOM, wideOpenFor(one.viewers));
@@ -205,22 +223,24 @@ function figures(window: Window): Record<string, number> {
   };
 }
 
-/** Adds `ratio` to each service row: run by run against the yardstick at the same load. */
+/** Adds the ratios to each service row: run by run against the yardsticks at the same load. */
 function addRatios(rows: Rows): void {
   const all = rows.rows();
   for (const row of all) {
     if (row.case['server'] !== 'barrage') continue;
-    const yardstick = all.find(
-      ({ case: of }) =>
-        of['server'] === 'raw-uws' &&
-        of['feed'] === row.case['feed'] &&
-        of['viewers'] === row.case['viewers'] &&
-        of['perSecond'] === row.case['perSecond'],
-    );
-    const theirs = yardstick?.values['deliveriesPerCpuSecond'] ?? [];
-    (row.values['deliveriesPerCpuSecond'] ?? []).forEach((ours, run) => {
-      const their = theirs[run] ?? 0;
-      rows.add(row.case, { ratio: their > 0 ? ours / their : 0 });
-    });
+    for (const [name, server] of Object.entries(YARDSTICKS)) {
+      const yardstick = all.find(
+        ({ case: of }) =>
+          of['server'] === server &&
+          of['feed'] === row.case['feed'] &&
+          of['viewers'] === row.case['viewers'] &&
+          of['perSecond'] === row.case['perSecond'],
+      );
+      const theirs = yardstick?.values['deliveriesPerCpuSecond'] ?? [];
+      (row.values['deliveriesPerCpuSecond'] ?? []).forEach((ours, run) => {
+        const their = theirs[run] ?? 0;
+        if (their > 0) rows.add(row.case, { [name]: ours / their });
+      });
+    }
   }
 }

@@ -11,6 +11,7 @@ import { measureFanOut } from './fan-out.js';
 import { measureJoins } from './joins.js';
 import { clock, say } from './kit.js';
 import { isPinning, LOAD_CORE, machineFacts, pinSelf } from './machine.js';
+import { measureMany } from './many.js';
 import { measureMicro } from './micro/main.js';
 import { measurePeersLoad } from './peers/load.js';
 import { endTogether } from './peers/program.js';
@@ -29,7 +30,9 @@ import { measureSlow } from './slow.js';
 import { measureSmallRooms } from './small-rooms.js';
 import { writeReport } from './report.js';
 import { projectFolder } from './service.js';
+import { measureSoak } from './soak.js';
 import { measureUplink } from './uplink.js';
+import { measureWake } from './wake.js';
 import { buildViewers } from './viewer-load.js';
 
 const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table | readonly Table[]>>> = {
@@ -43,7 +46,10 @@ const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table | reado
   joins: measureJoins,
   micro: measureMicro,
   poll: measurePoll,
+  wake: measureWake,
   cluster: measureCluster,
+  many: measureMany,
+  soak: measureSoak,
   storm: measureStorm,
   'peers-load': measurePeersLoad,
   'peers-slow': measurePeersSlow,
@@ -53,7 +59,7 @@ const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table | reado
 const LOAD_QUIET = 0.7;
 
 const HELP = `usage: npm run bench -- [--quick] [--only ${QUESTIONS.join(',')}] [--runs 3]
-  [--seconds 8] [--viewers 1000,10000] [--rates 10,100,1000] [--feeds viewers,api]
+  [--seconds 8] [--viewers 1000,10000] [--rates 10,100,1000] [--feeds viewers,api] [--crowd 50000]
   [--offered 10000,30000,50000]
   [--seed 1] [--out bench/report]
 or: npm run bench -- --peers [--quick] [--only ${PEER_QUESTIONS.join(',')}] [--runs 5]

@@ -8,11 +8,15 @@ import type { Builder } from './viewer-load.js';
 export const QUESTIONS = [
   ...(['fanout', 'small-rooms', 'slow', 'bytes'] as const),
   ...(['uplink', 'api', 'dispatch', 'joins', 'micro'] as const),
-  ...(['poll', 'storm', 'cluster'] as const),
+  ...(['poll', 'wake', 'storm', 'cluster', 'many', 'soak'] as const),
 ] as const;
 /** Asked with `--peers`: how other servers do the same work. */
 export const PEER_QUESTIONS = ['peers-load', 'peers-slow'] as const;
 export type Question = (typeof QUESTIONS)[number] | (typeof PEER_QUESTIONS)[number];
+
+/** The soak is to see what comes with time. */
+const SOAK_RUNS = 10;
+const SOAK_SECONDS = 60;
 
 /** Who says the danmaku of the fan-out. */
 export const FEEDS = ['viewers', 'api'] as const;
@@ -29,6 +33,10 @@ export interface Plan {
   readonly seconds: number;
   readonly warmupSeconds: number;
   readonly viewers: readonly number[];
+  /** Viewers of the crowd on several processes. */
+  readonly crowd: number;
+  readonly soakRuns: number;
+  readonly soakSeconds: number;
   /** Publications per second of the fan-out. */
   readonly rates: readonly number[];
   readonly feeds: readonly Feed[];
@@ -78,6 +86,7 @@ export function readPlan(args: readonly string[]): Plan {
       runs: { type: 'string' },
       seconds: { type: 'string' },
       viewers: { type: 'string' },
+      crowd: { type: 'string' },
       rates: { type: 'string' },
       feeds: { type: 'string' },
       offered: { type: 'string' },
@@ -96,6 +105,9 @@ export function readPlan(args: readonly string[]): Plan {
     seconds: number('seconds', values.seconds, quick ? 4 : 8),
     warmupSeconds: quick ? 2 : 3,
     viewers: numbers('viewers', values.viewers, [1000, 10_000]),
+    crowd: number('crowd', values.crowd, quick ? 6000 : 50_000),
+    soakRuns: number('runs', values.runs, quick ? 1 : SOAK_RUNS),
+    soakSeconds: number('seconds', values.seconds, quick ? 4 : SOAK_SECONDS),
     rates: numbers('rates', values.rates, quick || isComparing ? [100] : [10, 100, 1000]),
     feeds: words('feeds', values.feeds, FEEDS) ?? (quick ? ['viewers'] : FEEDS),
     offered: numbers('offered', values.offered, quick ? [10_000] : [10_000, 30_000, 50_000]),

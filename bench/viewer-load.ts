@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
@@ -78,6 +79,12 @@ export interface LoadOptions {
   readonly manner?: readonly string[];
   /** Viewers join, leave and come again as fast as they can. */
   readonly churn?: boolean;
+  /** Viewers that come over HTTP; compiled viewers only. `path` is that of the events or polls. */
+  readonly http?: 'events' | 'poll';
+  /** Polls: each waits as long as the answer advises before the next one. */
+  readonly isHeeding?: boolean;
+  /** Addresses the viewers come from, in turn. */
+  readonly addresses?: number;
   /** False: on any core. */
   readonly isPinned?: boolean;
 }
@@ -87,6 +94,8 @@ export interface Builder {
   readonly command: readonly string[];
   readonly warning: string | undefined;
   readonly deflate: boolean;
+  /** Whether the viewers are compiled, and so can do all that LoadOptions says. */
+  readonly isCompiled: boolean;
 }
 
 const VIEWERS_PER_PROCESS_MAX = 18_000;
@@ -98,26 +107,28 @@ const ANSWER_MS_MAX = 10_000;
 export function buildViewers(): Builder {
   const from = join(projectFolder, 'bench', 'load');
   const out = join(projectFolder, 'bench', 'out');
-  const sources = ['viewers.c', 'sockets.h', 'manner.h', 'payload.h', 'counts.h'].map((n) =>
-    join(from, n),
-  );
+  const sources = readdirSync(from)
+    .filter((name) => /\.[ch]$/.test(name))
+    .map((name) => join(from, name));
+  const main = join(from, 'viewers.c');
   mkdirSync(out, { recursive: true });
   const program = join(out, 'viewers');
   for (const compiler of ['cc', 'gcc', 'clang']) {
     if (spawnSync(compiler, ['--version'], { stdio: 'ignore' }).status !== 0) continue;
-    if (isNewer(program, sources) || compiles(compiler, program, [sources[0]!, '-lz'])) {
-      return { command: [program], warning: undefined, deflate: true };
+    if (isNewer(program, sources) || compiles(compiler, program, [main, '-lz'])) {
+      return { command: [program], warning: undefined, deflate: true, isCompiled: true };
     }
     const plain = `${program}-json`;
-    if (compiles(compiler, plain, ['-DWITHOUT_ZLIB', sources[0]!])) {
+    if (compiles(compiler, plain, ['-DWITHOUT_ZLIB', main])) {
       const warning = 'zlib.h is missing: deflate viewers are left out';
-      return { command: [plain], warning, deflate: false };
+      return { command: [plain], warning, deflate: false, isCompiled: true };
     }
   }
   return {
     command: [process.execPath, join(projectFolder, 'dist', 'bench', 'load', 'viewers.js')],
     warning: 'no C compiler: viewers are Node processes and may be the bottleneck',
     deflate: true,
+    isCompiled: false,
   };
 }
 
@@ -214,7 +225,7 @@ export class ViewerLoad {
   #arguments(options: LoadOptions): string[] {
     const { port, path, room, viewers, format = 'json', rate = 2000, tokens, texts } = options;
     const processes = options.processes ?? Math.ceil(viewers / VIEWERS_PER_PROCESS_MAX);
-    const addresses = Math.max(4, Math.ceil(viewers / ADDRESS_VIEWERS));
+    const { addresses = Math.max(4, Math.ceil(viewers / ADDRESS_VIEWERS)) } = options;
     const { rooms = 1 } = options;
     const args = { port, path, room, rooms, viewers, format, rate, processes, addresses };
     const list = Object.entries({ ...args, seconds: SECONDS_MAX }).flatMap(([name, value]) => [
@@ -229,6 +240,8 @@ export class ViewerLoad {
     if (options.manner !== undefined) list.push('--manner', this.#file('manner', options.manner));
     if (options.stall !== undefined) list.push('--stall', String(options.stall));
     if (options.churn === true) list.push('--churn');
+    if (options.http !== undefined) list.push('--http', options.http);
+    if (options.isHeeding === true) list.push('--heed');
     return list;
   }
 

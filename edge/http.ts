@@ -261,7 +261,9 @@ export class ViewerHttp {
       aborted();
       call.left();
     });
-    const identity = this.#parts.entry.identity(room, token, address);
+    // A guest who polls again is the one it was: making the identity anew hashes the address.
+    const again = token === undefined ? this.#parts.hub.find(room)?.desk.seen(address) : undefined;
+    const identity = again ?? this.#parts.entry.identity(room, token, address);
     if ('refused' in identity) return this.#refuse(call, identity.refused);
     const failure = await this.#parts.hub.visit(room, (live) => {
       const why = live.refusal(identity);

@@ -12,6 +12,8 @@ import { pollPublications, type PollPlace } from './core/poll-answer.js';
 import type { Fanout, Flushable } from './fanout.js';
 import type { Prepared } from './showing.js';
 import type { Mirror } from './mirror.js';
+import { PollCrowd } from './poll-crowd.js';
+import type { SentPlace } from './slice.js';
 import type { Position } from '../src/words.js';
 import type { EdgeTuning } from './options.js';
 import type { Identity } from './identity.js';
@@ -38,11 +40,6 @@ interface Poller {
 
 const ANSWERS_MAX = 64;
 const ANSWERS_BYTES_MAX = 1 << 20;
-/** One who polled this long ago still counts as a viewer. */
-const SEEN_MS = 30_000;
-const SEEN_MAX = 50_000;
-/** One who polled within this time need not be noted again. */
-const SEEN_STEP_MS = 1000;
 /** A room's pollers come back at about a thousand a second together, and within this time. */
 const POLL_AFTER_MS_MAX = 5000;
 
@@ -53,43 +50,46 @@ export class PollDesk implements Flushable {
   due: 'no' | 'drop' | 'keep' = 'no';
   dueAt = 0;
   notBefore = 0;
-  readonly peers = 1;
   readonly #room: PolledRoom;
   readonly #parts: DeskParts;
   readonly #main: PollDesk | undefined;
+  /** Where its pollers wait. The mirror may be further: its pollers are let on a round at a time. */
+  #head: SentPlace | undefined;
+  /** Turns of the round under way; 0 between two. */
+  #turns = 0;
+  #roundTurns = 0;
   readonly #answers = new Map<string, Buffer>();
   #answersBytes = 0;
   readonly #making = new Map<string, Promise<Buffer>>();
   readonly #waiting = new Map<string, Set<Poller>>();
-  readonly #seen = new Map<string, { readonly at: number; readonly identity: Identity }>();
+  readonly #crowd: PollCrowd;
 
   /** With `main`, the desk of the same room for all, this one is for keepable publications only. */
   constructor(room: PolledRoom, parts: DeskParts, main?: PollDesk) {
     this.#room = room;
     this.#parts = parts;
     this.#main = main;
+    this.#crowd = main === undefined ? new PollCrowd(room.room, parts.presence) : main.#crowd;
+  }
+
+  /** A turn amid a round does not end it: only the round as a whole keeps its distance. */
+  get peers(): number {
+    return this.#turns > 0 ? 0 : this.#roundTurns;
   }
 
   /** Viewers that polled within the last half minute. */
   get viewers(): number {
-    return this.#main?.viewers ?? this.#seen.size;
+    return this.#crowd.size;
   }
 
   /** Notes who polls; forgets those not heard of for a while. */
   see(viewer: string, identity: Identity): void {
-    if (this.#seen.size >= SEEN_MAX && !this.#seen.has(viewer)) return;
-    const before = this.#seen.get(viewer);
-    const now = this.#parts.clock.now();
-    if (before === undefined) this.#parts.presence.enter(this.#room.room, identity);
-    else if (now - before.at < SEEN_STEP_MS) return;
-    // Set anew at the end: the map stays in order of time.
-    this.#seen.delete(viewer);
-    this.#seen.set(viewer, { at: now, identity: before?.identity ?? identity });
+    this.#crowd.see(viewer, identity, this.#parts.clock.now());
   }
 
   /** Who a viewer that polled lately is. */
   seen(viewer: string): Identity | undefined {
-    return this.#seen.get(viewer)?.identity;
+    return this.#crowd.seen(viewer);
   }
 
   /** The answer at `cursor` if it is made already. */
@@ -100,11 +100,7 @@ export class PollDesk implements Flushable {
 
   /** At `Infinity` nobody polls here any more. */
   sweep(now: number): void {
-    for (const [viewer, { at, identity }] of this.#seen) {
-      if (now - at < SEEN_MS) return;
-      this.#seen.delete(viewer);
-      this.#parts.presence.leave(this.#room.room, identity);
-    }
+    this.#crowd.sweep(now);
   }
 
   /** The newest window, for one who has no cursor. */
@@ -138,11 +134,25 @@ export class PollDesk implements Flushable {
 
   /** The head has moved: who waits is answered in the desk's turn. */
   moved(isKeep: boolean): void {
-    if (this.#waiting.size > 0) this.#parts.fanout.add(this, isKeep);
+    if (this.#waiting.size > 0 || this.viewers > 0) this.#parts.fanout.add(this, isKeep);
+    else this.#advance();
   }
 
+  /**
+   * A round answers all who wait. Those who come back meanwhile wait for the next one even if there is
+   * something new: else a crowd that comes back slower than publications would be given them one by
+   * one, each to all, and fall ever further behind.
+   */
   run(): boolean {
-    let left = this.#parts.tuning().sliceViewers;
+    if (this.#turns++ === 0) this.#advance();
+    if (this.#answerSome(this.#parts.tuning().sliceViewers)) return true;
+    this.#roundTurns = this.#turns;
+    this.#turns = 0;
+    return this.#place.cursor !== this.#room.mirror.openHead.cursor;
+  }
+
+  /** Whether there are more than `left` to answer. */
+  #answerSome(left: number): boolean {
     for (const [cursor, pollers] of this.#waiting) {
       if (this.#isAtHead(cursor)) continue;
       const answer = this.#answers.get(cursor) ?? this.#fromRing(cursor);
@@ -162,6 +172,7 @@ export class PollDesk implements Flushable {
 
   /** Answers all who wait with what there is. */
   close(): void {
+    this.#advance();
     for (const [cursor, pollers] of this.#waiting) {
       const answer = this.#answers.get(cursor) ?? this.#fromRing(cursor);
       for (const poller of pollers) this.#settle(cursor, poller, answer);
@@ -231,24 +242,34 @@ export class PollDesk implements Flushable {
     return place === undefined ? cursor : encodeCursor(place.position, 0);
   }
 
+  /** Whether one at `cursor` is to wait: at the head, or between it and the mirror's. */
   #isAtHead(cursor: string): boolean {
-    const { openHead: head } = this.#room.mirror;
-    if (cursor === this.#key(head.cursor)) return true;
-    if (this.#main !== undefined) return false;
+    const { mirror } = this.#room;
+    const { epoch: known } = parseCursor(this.#place.cursor)?.position ?? {};
+    // Of another owner, or of a room that says nothing any more, nothing is held back.
+    if (known !== mirror.epoch || mirror.status === 'closed') this.#advance();
+    if (cursor === this.#key(this.#place.cursor)) return true;
     const place = parseCursor(cursor);
-    const here = parseCursor(head.cursor);
-    return (
-      place !== undefined &&
-      here !== undefined &&
-      place.position.epoch === here.position.epoch &&
-      place.position.offset === here.position.offset &&
-      place.tick > here.tick
-    );
+    const here = parseCursor(this.#place.cursor);
+    if (place === undefined || here === undefined) return false;
+    const { epoch, offset } = place.position;
+    if (epoch !== here.position.epoch || offset < here.position.offset) return false;
+    if (offset > mirror.openHead.offset) return false;
+    return this.#main !== undefined || place.tick >= here.tick;
+  }
+
+  get #place(): SentPlace {
+    return (this.#head ??= this.#room.mirror.openHead);
+  }
+
+  #advance(): void {
+    this.#head = this.#room.mirror.openHead;
   }
 
   /** Nothing new: the same cursor back; the same bytes for all at this head. */
   #empty(cursor: string): Buffer {
-    const { openHead: head, status } = this.#room.mirror;
+    const { status } = this.#room.mirror;
+    const head = this.#place;
     const key = `empty ${cursor} ${head.seq} ${status}`;
     const place = parseCursor(cursor);
     const same = this.#main === undefined ? cursor : head.cursor;

@@ -23,11 +23,11 @@ static const char *const VERDICTS[] = {
     "closed",    "not_joined",   "unknown_room", "overloaded", "unavailable", "other"};
 #define VERDICT_COUNT ((int)(sizeof VERDICTS / sizeof *VERDICTS))
 
-enum line_kind { LINE_FRAME, LINE_JOINED, LINE_VERDICT, LINE_ERROR };
+enum line_kind { LINE_FRAME, LINE_JOINED, LINE_VERDICT, LINE_ERROR, LINE_ANSWER };
 
 struct line {
   enum line_kind kind;
-  int keep;           /* frame: class keep */
+  int keep;           /* frame: class keep; answer: recovered */
   int verdict;        /* verdict: index into VERDICTS */
   uint32_t count;     /* frame: publications */
   int64_t epoch, tick, offset, from, id;
@@ -102,6 +102,7 @@ static void read_line(struct payload *p, const char *from, const char *end) {
   else if (memcmp(type, "joined", 6) == 0) line.kind = LINE_JOINED;
   else if (memcmp(type, "verdic", 6) == 0) line.kind = LINE_VERDICT;
   else if (memcmp(type, "error\"", 6) == 0) line.kind = LINE_ERROR;
+  else if (memcmp(type, "public", 6) == 0) line.kind = LINE_ANSWER;
   else return;
   line.epoch = number_after(from, stop, "\"epoch\":");
   line.offset = number_after(from, stop, "\"offset\":");
@@ -114,6 +115,10 @@ static void read_line(struct payload *p, const char *from, const char *end) {
   } else if (line.kind == LINE_FRAME) {
     line.keep = find(from, stop, "\"class\":\"keep\"") != NULL;
     if (list != NULL) read_publications(p, &line, list, end);
+  } else if (line.kind == LINE_ANSWER) {
+    line.keep = find(from, stop, "\"recovered\":true") != NULL;
+    if (list != NULL) read_publications(p, &line, list, end);
+    if (line.count == 0) p->frames--;
   }
   p->lines = grow(p->lines, &p->lines_cap, p->nlines + 1, sizeof *p->lines);
   p->lines[p->nlines++] = line;
@@ -141,7 +146,8 @@ static void read_lines(struct payload *p, const char *from, size_t bytes) {
   while (from < end) {
     const char *stop = memchr(from, '\n', (size_t)(end - from));
     if (stop == NULL) stop = end;
-    read_line(p, from, stop);
+    /* Server-sent events have the line behind a name. */
+    read_line(p, end - from > 6 && memcmp(from, "data: ", 6) == 0 ? from + 6 : from, stop);
     from = stop + 1;
   }
 }

@@ -23,12 +23,15 @@ struct options {
   double stall;
   char **tokens, **texts;
   int ntokens, ntexts;
+  enum way { SOCKETS, EVENTS, POLLS } http;
+  int heed; /* polls: wait as long as the answer advises */
 };
 enum state { IDLE, CONNECTING, UPGRADING, OPEN };
 struct viewer {
   int fd, index, joined, stalled;
   enum state state;
-  int64_t since, epoch, next, tick;
+  int64_t since, epoch, next, tick, again;
+  char cursor[48];
   char *rest, *out;
   size_t nrest, nout;
 };
@@ -86,6 +89,8 @@ static void start_viewer(struct viewer *v) {
   v->state = CONNECTING;
   v->joined = v->stalled = 0;
   v->epoch = v->tick = -1;
+  v->again = 0;
+  v->cursor[0] = 0;
   v->next = 0;
   v->since = now_us();
   pending++;
@@ -123,6 +128,8 @@ static int send_frame(struct viewer *v, int opcode, const char *payload, size_t 
   return send_bytes(v, frame, head + n);
 }
 
+static void ask_http(struct viewer *v);
+
 /* The subprotocol this load asks for; empty for none. */
 static const char *offered(void) {
   if (stamped.on) return manner.protocol;
@@ -135,6 +142,13 @@ static void writable(struct viewer *v) {
     socklen_t size = sizeof error;
     getsockopt(v->fd, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) { end_viewer(v, &stats->failed); return; }
+    if (opt.http != SOCKETS) {
+      v->state = opt.http == POLLS ? OPEN : UPGRADING;
+      stats->opened += opt.http == POLLS;
+      watch(v, EPOLL_CTL_MOD, EPOLLIN);
+      ask_http(v);
+      return;
+    }
     char request[8192];
     const char *token = opt.ntokens > 0 ? opt.tokens[v->index % opt.ntokens] : NULL;
     int n = snprintf(request, sizeof request,
@@ -188,6 +202,7 @@ static void take_line(struct viewer *v, const struct line *line, int64_t at) {
       stats->verdicts[line->verdict]++;
       if (line->id > 0) stats->answer[bucket_of(at - line->id)]++;
       break;
+    case LINE_ANSWER: if (v->cursor[0] != 0 && !line->keep) stats->gaps++; break;
     case LINE_ERROR: stats->errors++; break;
   }
 }
@@ -206,6 +221,8 @@ static void take_payload(struct viewer *v, const char *bytes, size_t n, int64_t 
   stats->deliveries += p->publications;
   for (uint32_t i = 0; i < p->nstamps; i++) stats->latency[bucket_of(at - p->stamps[i])]++;
 }
+
+#include "http.h"
 
 /* Bytes of the frame at `at` when it is whole, 0 when more must be read. */
 static size_t take_frame(struct viewer *v, const char *at, size_t have, int64_t when) {
@@ -247,14 +264,16 @@ static void readable(struct viewer *v) {
   stats->bytes += (uint64_t)got;
   if (v->state == UPGRADING) {
     const char *end = find(buffer, buffer + have, "\r\n\r\n");
-    if (end != NULL && memcmp(buffer, "HTTP/1.1 101", 12) != 0) {
+    if (end != NULL && memcmp(buffer, opt.http ? "HTTP/1.1 200" : "HTTP/1.1 101", 12) != 0) {
       if (stats->failed == 0) fprintf(stderr, "viewers: upgrade refused: %.60s\n", buffer);
       end_viewer(v, &stats->failed);
       return;
     }
     if (end != NULL) { used = (size_t)(end + 4 - buffer); v->state = OPEN; stats->opened++; greet(v); }
   }
-  while (v->state == OPEN && (step = take_frame(v, buffer + used, have - used, at)) > 0) used += step;
+  size_t (*take)(struct viewer *, const char *, size_t, int64_t) =
+      opt.http == POLLS ? take_answer : opt.http == EVENTS ? take_chunk : take_frame;
+  while (v->state == OPEN && (step = take(v, buffer + used, have - used, at)) > 0) used += step;
   if (opt.churn && v->joined) { end_churned(v); return; }
   if (v->stalled == 1) { v->stalled = 2; stats->stalled++; epoll_ctl(epoll, EPOLL_CTL_DEL, v->fd, NULL); }
   size_t rest = have - used;

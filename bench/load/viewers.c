@@ -69,7 +69,7 @@ static void pause_some(int count) {
 
 static void run_child(int process, int count) {
   struct epoll_event events[512];
-  int64_t swept = 0;
+  int64_t swept = 0, polled = 0;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   stats = &shared->stats[process];
   viewers = calloc((size_t)count, sizeof *viewers);
@@ -80,7 +80,8 @@ static void run_child(int process, int count) {
     open_some(count, now);
     if (shared->speak > 0) speak(count, now);
     pause_some(count);
-    int n = epoll_wait(epoll, events, 512, shared->speak > 0 || pending > 0 ? 1 : 20);
+    if (opt.heed && now - polled > 10000) { poll_again(count, now); polled = now; }
+    int n = epoll_wait(epoll, events, 512, shared->speak > 0 || pending > 0 ? 1 : opt.heed ? 10 : 20);
     for (int i = 0; i < n; i++) {
       struct viewer *v = events[i].data.ptr;
       if (events[i].events & EPOLLOUT) writable(v);
@@ -140,7 +141,8 @@ static void read_options(int argc, char **argv) {
       {"host", 1, 0, 'h'}, {"port", 1, 0, 'p'}, {"path", 1, 0, 'u'}, {"room", 1, 0, 'r'},
       {"viewers", 1, 0, 'n'}, {"processes", 1, 0, 'P'}, {"rate", 1, 0, 'R'}, {"addresses", 1, 0, 'a'},
       {"format", 1, 0, 'f'}, {"tokens", 1, 0, 't'}, {"texts", 1, 0, 'x'}, {"stall", 1, 0, 's'},
-      {"seconds", 1, 0, 'S'}, {"manner", 1, 0, 'm'}, {"rooms", 1, 0, 'o'}, {"churn", 0, 0, 'c'}, {0, 0, 0, 0}};
+      {"seconds", 1, 0, 'S'}, {"manner", 1, 0, 'm'}, {"rooms", 1, 0, 'o'}, {"churn", 0, 0, 'c'},
+      {"http", 1, 0, 'H'}, {"heed", 0, 0, 'e'}, {0, 0, 0, 0}};
   for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;) switch (o) {
     case 'h': opt.host = optarg; break;
     case 'p': opt.port = atoi(optarg); break;
@@ -158,6 +160,8 @@ static void read_options(int argc, char **argv) {
     case 'm': read_manner(optarg); break;
     case 'o': opt.rooms = atoi(optarg); break;
     case 'c': opt.churn = 1; break;
+    case 'H': opt.http = strcmp(optarg, "poll") == 0 ? POLLS : EVENTS; break;
+    case 'e': opt.heed = 1; break;
     default: exit(2);
   }
   if (opt.port <= 0 || opt.viewers < 1 || opt.processes < 1 || opt.processes > PROCESSES_MAX ||

@@ -1,7 +1,8 @@
 /* The floor: the least a server on one thread can spend on telling all viewers the same. epoll, the
  * WebSocket handshake (RFC 6455), and one write of the same prepared bytes to every socket. Lines come
  * in on a second port and are sent one by one, or collected into one frame every so many milliseconds.
- * Build: cc -O2 -o floor floor.c     Run: floor <port> <feed port> <batch ms, 0 for none> */
+ * As a room (floor-room.h) lines are what viewers say, and each sender is told a verdict.
+ * Build: cc -O2 -o floor floor.c     Run: floor <port> <feed port> <batch ms, 0 for none> [room] */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,11 +23,12 @@
 #define UNSENT_BYTES_MAX (1 << 20)
 
 enum kind { NONE, VIEWERS, FEEDS, TICK, NEWCOMER, VIEWER, FEED };
-struct socket { enum kind kind; char *held; size_t nheld; };
+/* What waits to be sent, or of one who is no viewer yet to be read; `said` is an unfinished frame. */
+struct socket { enum kind kind; char *held, *said; size_t nheld, nsaid; };
 struct bytes { char *at; size_t n, cap; };
 
 static struct socket sockets[SOCKETS_MAX];
-static int epoll, highest, batch_ms;
+static int epoll, highest, batch_ms, is_room;
 static struct bytes list, frame;
 
 static uint32_t turn(uint32_t x, int by) { return x << by | x >> (32 - by); }
@@ -90,6 +92,7 @@ static void watch(int fd, int op, uint32_t events) {
 
 static void end(int fd) {
   free(sockets[fd].held);
+  free(sockets[fd].said);
   sockets[fd] = (struct socket){0};
   close(fd);
 }
@@ -150,9 +153,17 @@ static void take_line(const char *line, size_t n) {
 static void tick(int fd) {
   uint64_t times;
   if (read(fd, &times, sizeof times) < 0 || list.n == 0) return;
-  tell_all("{\"type\":\"frame\",\"publications\":[", list.at, list.n, "]}");
+  static long long frames;
+  char head[160];
+  snprintf(head, sizeof head, is_room
+      ? "{\"type\":\"frame\",\"room\":\"room\",\"class\":\"drop\",\"epoch\":1,\"tick\":%lld,\"online\":0,"
+        "\"publications\":["
+      : "{\"type\":\"frame\",\"publications\":[", ++frames);
+  tell_all(head, list.at, list.n, "]}");
   list.n = 0;
 }
+
+#include "floor-room.h"
 
 static void upgrade(int fd, const char *request) {
   static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -170,18 +181,39 @@ static void upgrade(int fd, const char *request) {
       "Sec-WebSocket-Accept: %s\r\n\r\n", proof);
   sockets[fd].kind = VIEWER;
   tell(fd, answer, (size_t)n);
+  if (is_room && sockets[fd].kind == VIEWER) tell_joined(fd);
 }
 
-/* Joins what is held of an unfinished line or request to what came; whatever a viewer says is let go. */
+/* `bytes` has room for what was left of the last frame before the `got` bytes that came. */
+static void viewer_said(int fd, char *bytes, size_t got) {
+  struct socket *s = &sockets[fd];
+  size_t n = s->nsaid + got, used = hear_frames(fd, (unsigned char *)bytes, n);
+  if (s->kind != VIEWER) return;
+  free(s->said);
+  s->said = NULL;
+  s->nsaid = 0;
+  if (used > n) { end(fd); return; }
+  if (used == n) return;
+  s->nsaid = n - used;
+  if ((s->said = malloc(s->nsaid)) == NULL) abort();
+  memcpy(s->said, bytes + used, s->nsaid);
+}
+
+/* Joins what is held of an unfinished line, request or frame to what came. Without a room, what a
+ * viewer says is let go. */
 static void readable(int fd) {
   static char buffer[READ_BYTES * 2 + 1];
   struct socket *s = &sockets[fd];
   size_t held = s->kind == VIEWER ? 0 : s->nheld;
   if (held > 0) memcpy(buffer, s->held, held);
+  if (s->kind == VIEWER && (held = s->nsaid) > 0) memcpy(buffer, s->said, held);
   ssize_t got = recv(fd, buffer + held, READ_BYTES, 0);
   if (got < 0 && errno == EAGAIN) return;
   if (got <= 0 || held > READ_BYTES) { end(fd); return; }
-  if (s->kind == VIEWER) return;
+  if (s->kind == VIEWER) {
+    if (is_room) viewer_said(fd, buffer, (size_t)got);
+    return;
+  }
   char *from = buffer, *stop = buffer + held + got, *line;
   *stop = 0;
   free(s->held);
@@ -234,7 +266,11 @@ static void handle(int fd, uint32_t events) {
 int main(int argc, char **argv) {
   struct epoll_event events[1024];
   struct rlimit files;
-  if (argc != 4) { fprintf(stderr, "usage: floor <port> <feed port> <batch ms>\n"); return 2; }
+  if (argc != 4 && argc != 5) {
+    fprintf(stderr, "usage: floor <port> <feed port> <batch ms> [room]\n");
+    return 2;
+  }
+  is_room = argc == 5;
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;
   setrlimit(RLIMIT_NOFILE, &files);

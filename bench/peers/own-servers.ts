@@ -93,16 +93,19 @@ async function start({ program, mode, path, manner }: Own): Promise<RunningPeer>
   }
 }
 
-function compiler(): string | undefined {
+/** Of C; undefined where there is none. */
+export function compiler(): string | undefined {
   return findProgram(['cc', 'gcc', 'clang']);
 }
 
 /** The path of the compiled floor; compiles it when its source is newer. */
 export function floor(): string {
-  const source = join(projectFolder, 'bench', 'peers', 'floor.c');
+  const folder = join(projectFolder, 'bench', 'peers');
+  const source = join(folder, 'floor.c');
+  const changed = [source, join(folder, 'floor-room.h')].map((path) => statSync(path).mtimeMs);
   const out = join(projectFolder, 'bench', 'out');
   const program = join(out, 'floor');
-  if (existsSync(program) && statSync(program).mtimeMs > statSync(source).mtimeMs) return program;
+  if (existsSync(program) && statSync(program).mtimeMs > Math.max(...changed)) return program;
   mkdirSync(out, { recursive: true });
   const beside = `${program}.${process.pid}`;
   const { status } = spawnSync(compiler() ?? 'cc', ['-O2', '-o', beside, source], {

@@ -53,6 +53,10 @@ export class Program {
     running.add(this);
   }
 
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   /** Waits until all ports take connections. */
   async ready(ports: readonly number[]): Promise<void> {
     for (const port of ports) {
@@ -66,11 +70,16 @@ export class Program {
 
   /** CPU and memory of the process and all its descendants; throws when it has ended. */
   usage(): Usage {
-    const all = treeOf(this.#process.pid ?? 0).map(usageOf);
+    const all = this.each();
     return {
       cpuSeconds: all.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
       rssBytes: all.reduce((sum, { rssBytes }) => sum + rssBytes, 0),
     };
+  }
+
+  /** As `usage`, of each process: it first, then its descendants. */
+  each(): Usage[] {
+    return treeOf(this.pid).map(usageOf);
   }
 
   /** Ends it in good order; what does not end in time is killed with its children. */
@@ -85,7 +94,7 @@ export class Program {
 
   kill(): void {
     if (this.#ended) return;
-    for (const pid of treeOf(this.#process.pid ?? 0).reverse()) {
+    for (const pid of treeOf(this.pid).reverse()) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
