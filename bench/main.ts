@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { measureApi } from './api.js';
 import { measureDispatch } from './dispatch.js';
 import { measureBytes } from './bytes.js';
+import { measureCdn } from './cdn.js';
 import { measureCluster } from './cluster.js';
 import { measureFanOut } from './fan-out.js';
 import { measureJoins } from './joins.js';
@@ -50,6 +51,7 @@ const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table | reado
   cluster: measureCluster,
   many: measureMany,
   soak: measureSoak,
+  cdn: measureCdn,
   storm: measureStorm,
   'peers-load': measurePeersLoad,
   'peers-slow': measurePeersSlow,

@@ -8,7 +8,7 @@ import type { Builder } from './viewer-load.js';
 export const QUESTIONS = [
   ...(['fanout', 'small-rooms', 'slow', 'bytes'] as const),
   ...(['uplink', 'api', 'dispatch', 'joins', 'micro'] as const),
-  ...(['poll', 'wake', 'storm', 'cluster', 'many', 'soak'] as const),
+  ...(['poll', 'wake', 'storm', 'cluster', 'many', 'soak', 'cdn'] as const),
 ] as const;
 /** Asked with `--peers`: how other servers do the same work. */
 export const PEER_QUESTIONS = ['peers-load', 'peers-slow'] as const;
@@ -59,7 +59,7 @@ export interface Row {
 }
 
 export interface Table {
-  readonly question: Question | 'peers-bytes' | 'peers-memory';
+  readonly question: Question | 'cdn-model' | 'peers-bytes' | 'peers-memory';
   readonly title: string;
   /** What the figures are and are not, a sentence each. */
   readonly notes: readonly string[];

@@ -132,14 +132,15 @@ export function buildViewers(): Builder {
   };
 }
 
-function isNewer(program: string, sources: readonly string[]): boolean {
+/** Whether a program was built after the last change of its sources. */
+export function isNewer(program: string, sources: readonly string[]): boolean {
   if (!existsSync(program)) return false;
   const built = statSync(program).mtimeMs;
   return sources.every((source) => statSync(source).mtimeMs < built);
 }
 
 /** Written beside and moved into place: another bench may be running the old program. */
-function compiles(compiler: string, program: string, args: readonly string[]): boolean {
+export function compiles(compiler: string, program: string, args: readonly string[]): boolean {
   const beside = `${program}.${process.pid}`;
   const { status } = spawnSync(compiler, ['-O2', '-o', beside, ...args], { stdio: 'ignore' });
   if (status === 0) renameSync(beside, program);
