@@ -10,9 +10,11 @@ export interface ModelOptions {
   readonly seconds: number;
   readonly pollMs: number;
   readonly segmentMs: number;
+  /** Segments close this long before their tick. */
+  readonly leadMs: number;
   /**
    * Of the manifest. nginx counts in whole seconds of the clock: what has one second is good until the
-   * next but one begins.
+   * next but one begins, what has none until this one ends.
    */
   readonly maxAgeS: number;
   /** Caches the audience is spread over; each asks the origin by itself. */
@@ -72,7 +74,7 @@ export function modelCdn(options: ModelOptions): ModelAnswer {
         requests++;
         if (isFirst) origin++;
         const arrived = now + 2 * options.viewerMs + (isFirst ? options.originMs : 0);
-        countAges(ages, arrived - segment * segmentMs, options);
+        countAges(ages, arrived - segment * segmentMs + options.leadMs, options);
       }
       newest = Math.max(newest, seen[viewer]!);
       seen[viewer] = newest;
@@ -103,8 +105,8 @@ function askManifest(cache: Cache, now: number, options: ModelOptions) {
 }
 
 /** Number of the newest segment in the manifest at the origin; segment n ends at (n + 1) ticks. */
-function newestAt(now: number, { segmentMs, writeMs }: ModelOptions): number {
-  return Math.floor((now - writeMs) / segmentMs) - 1;
+function newestAt(now: number, { segmentMs, writeMs, leadMs }: ModelOptions): number {
+  return Math.floor((now - writeMs + leadMs) / segmentMs) - 1;
 }
 
 /** Ages of a segment's publications, evenly spread over its time. */

@@ -121,8 +121,9 @@ function measuredTable(rows: readonly Row[]): Table {
 
 /** The same figures by the model; bytes and CPU of the audience wanted follow from those measured. */
 function modelTable(rows: readonly Row[]): Table {
-  const { segmentMs } = PUSHER_DEFAULTS.rules;
-  const fixed = { seconds: 20, pollMs: POLL_MS, segmentMs, maxAgeS: 1, writeMs: 40 };
+  const { segmentMs, leadMs } = PUSHER_DEFAULTS.rules;
+  // By X-Accel-Expires of deploy/nginx-cdn.conf: until the second ends.
+  const fixed = { seconds: 20, pollMs: POLL_MS, segmentMs, leadMs, maxAgeS: 0, writeMs: 40 };
   const here = { ...fixed, caches: 1, viewerMs: 0, originMs: 3, perSecond: PER_SECOND };
   const away = { ...here, caches: 20, viewerMs: 15, originMs: 60 };
   const out = new Rows();

@@ -31,6 +31,13 @@ export class Announced {
     return true;
   }
 
+  /** The clock was stepped: no room is older for it. */
+  shift(movedMs: number, now: number): void {
+    for (const rooms of this.#rooms.values()) {
+      for (const heard of rooms.values()) heard.at = Math.min(heard.at + movedMs, now);
+    }
+  }
+
   /** Rooms of a shard and their modes; those unheard of count as `off` once, then are forgotten. */
   modes(shard: number, now: number): readonly (readonly [RoomId, 'on' | 'off'])[] {
     const rooms = this.#rooms.get(shard);

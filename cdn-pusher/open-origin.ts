@@ -22,7 +22,7 @@ export async function openOrigin(config: CdnConfig, clock: Clock): Promise<Origi
 /** The pusher's options as configured; `member` is unique to the process. */
 export function pusherOptions(config: CdnConfig, member: string): PusherOptions {
   const { rules, patience } = PUSHER_DEFAULTS;
-  const { segmentMs, segmentCount, segmentBytes, windowMs, retentionMs, backlog } = config;
+  const { segmentMs, leadMs, segmentCount, segmentBytes, windowMs, retentionMs, backlog } = config;
   const { deadlineMs, retries, concurrency } = config;
   return {
     ...PUSHER_DEFAULTS,
@@ -32,6 +32,8 @@ export function pusherOptions(config: CdnConfig, member: string): PusherOptions 
     rules: {
       ...rules,
       ...{ segmentMs, segmentCount, segmentBytes, windowMs, retentionMs },
+      // A segment is open for longer than it waits.
+      leadMs: Math.min(leadMs, segmentMs / 2),
       ...{ backlogSegments: backlog.count, backlogBytes: backlog.bytes },
     },
     patience: { ...patience, deadlineMs, retries, concurrency },

@@ -18,9 +18,13 @@ export interface PusherOptions {
   readonly backlogTotalBytes: number;
 }
 
-/** A second of danmaku a file; the rest follows from it and from how long an origin may be away. */
+/**
+ * A second of danmaku a file; the rest follows from it and from how long an origin may be away. The lead
+ * holds a step of the pusher (50 ms), compressing, and two writes to a folder or a near server.
+ */
 export const SEGMENT_RULES: SegmentRules = {
   segmentMs: 1000,
+  leadMs: 150,
   segmentCount: 2000,
   segmentBytes: 1 << 20,
   windowMs: 10_000,

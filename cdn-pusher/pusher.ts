@@ -12,6 +12,7 @@ import { CDN_BEAT_MS, type CdnBeat } from '../src/wire/cdn-state.js';
 import { encodeJson } from '../src/wire/internal.js';
 import { Announced } from './announced.js';
 import { leasesToHear } from './core/roles.js';
+import { Steady } from './core/steady.js';
 import type { PusherOptions } from './options.js';
 import { RoomFeed, type FeedParts } from './room-feed.js';
 
@@ -35,6 +36,7 @@ export class Pusher {
   readonly #options: PusherOptions;
   readonly #tools: PusherTools;
   readonly #announced = new Announced();
+  readonly #steady = new Steady();
   readonly #feeds = new Map<RoomId, RoomFeed>();
   /** Epochs of the shards this process writes. */
   readonly #epochs = new Map<number, number>();
@@ -108,6 +110,7 @@ export class Pusher {
 
   #hear(shard: number, bytes: Uint8Array): void {
     const { clock, log } = this.#tools;
+    this.#followClock();
     let note: CdnNote;
     try {
       note = decodeCdnNote(bytes);
@@ -119,8 +122,19 @@ export class Pusher {
     if (this.#announced.hear(shard, { ...note, rooms: own }, clock.now())) this.#follow(shard);
   }
 
+  /** Before anything is judged by its age. */
+  #followClock(): void {
+    const now = this.#tools.clock.now();
+    const moved = this.#steady.moved(now);
+    if (moved === 0) return;
+    this.#tools.log.warn('the clock was stepped', { movedMs: Math.round(moved) });
+    this.#announced.shift(moved, now);
+    for (const feed of this.#feeds.values()) feed.writer?.segments.shift(moved, now);
+  }
+
   #step(): void {
     const { members, clock } = this.#tools;
+    this.#followClock();
     if (members() !== this.#members) {
       this.#members = members();
       this.#heard = leasesToHear(this.#options.member, PUSHER_LEASES, this.#members);

@@ -146,7 +146,7 @@ export class RoomFeed {
       return this.#parts.fenced(this.room, epoch);
     }
     const now = clock.now();
-    const { frames, gap } = this.ring.after(manifest);
+    const { frames, gap } = this.ring.after(manifest, now);
     const named = new Set(manifest?.segments.map((entry) => entry.name));
     const leftovers = names.filter((name) => name.endsWith('.jsonl') && !named.has(name));
     const from = { manifest, leftovers, ...(gap !== undefined && { gap }) };

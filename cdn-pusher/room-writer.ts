@@ -106,7 +106,8 @@ export class RoomWriter {
     meters.manifests.add();
     const newest = manifest.segments.at(-1);
     if (newest !== undefined) {
-      meters.delaySeconds.observe(Math.max(0, clock.now() - newest.tick) / 1000);
+      const late = clock.now() - newest.tick + this.segments.leadMs;
+      meters.delaySeconds.observe(Math.max(0, late) / 1000);
     }
   }
 

@@ -80,8 +80,11 @@ export class FrameRing {
     this.#since = now;
   }
 
-  /** What follows the manifest's last frame, and the time that may be missing in between. */
-  after(manifest: Manifest | undefined): { frames: readonly TakenFrame[]; gap?: Gap } {
+  /**
+   * What follows the manifest's last frame, and the time that may be missing in between. A manifest of
+   * the future was written by another clock (or this one, before it was set back): its time tells nothing.
+   */
+  after(manifest: Manifest | undefined, now: number): { frames: readonly TakenFrame[]; gap?: Gap } {
     if (manifest === undefined || manifest.mode === 'off') return { frames: [...this.#frames] };
     const { through, until } = manifest;
     const first = this.#frames[0];
@@ -91,7 +94,8 @@ export class FrameRing {
     const overlaps =
       through !== undefined && first !== undefined && comparePlaces(first.place, through) <= 0;
     const since = this.#since;
-    if (overlaps || since + CLOCK_SLACK_MS <= until) return { frames };
+    const isComparable = until <= now + CLOCK_SLACK_MS;
+    if (overlaps || (isComparable && since + CLOCK_SLACK_MS <= until)) return { frames };
     return { frames, gap: { from: Math.min(until, since), to: Math.max(until, since) } };
   }
 }

@@ -99,6 +99,12 @@ export class Listing {
     return now < since + this.#windowMs;
   }
 
+  /** The clock was stepped: what is named or waits is neither older nor younger for it. */
+  shift(movedMs: number): void {
+    for (const one of this.#named) one.since += movedMs;
+    for (const one of this.#retired) one.at += movedMs;
+  }
+
   /** A file that may be deleted. */
   removable(now: number): string | undefined {
     const first = this.#retired[0];

@@ -65,6 +65,11 @@ export class RoomSegments {
     return { segments: this.#backlog.length, bytes: this.#backlog.bytes };
   }
 
+  /** How long before its tick a segment closes. */
+  get leadMs(): number {
+    return this.#rules.leadMs;
+  }
+
   /** Publications given up since the room was taken. */
   get shed(): number {
     return this.#backlog.shed;
@@ -103,11 +108,19 @@ export class RoomSegments {
     return this.#open?.recall(id) === true || this.#backlog.recall(id);
   }
 
-  /** Closes the open segment when its tick has come, or the clock was set back past its beginning. */
+  /** Closes the open segment when its tick is near, or the clock was set back past its beginning. */
   step(now: number): void {
     const open = this.#open;
     if (open === undefined) return;
-    if (now >= open.tick || open.tick - now > 2 * this.#rules.segmentMs) this.close(now);
+    const { segmentMs, leadMs } = this.#rules;
+    if (now >= open.tick - leadMs || open.tick - now > 2 * segmentMs) this.close(now);
+  }
+
+  /** The clock was stepped by so much: names and files are kept for as long as ever. */
+  shift(movedMs: number, now: number): void {
+    this.#listing.shift(movedMs);
+    this.#publishedAt = Math.min(this.#publishedAt, now);
+    this.#resumeAt = Math.min(this.#resumeAt, now + this.#rules.retryMsMax);
   }
 
   /** Closes the open segment as it is. */
@@ -232,7 +245,7 @@ export class RoomSegments {
   }
 
   #tickAfter(now: number): number {
-    const { segmentMs } = this.#rules;
-    return (Math.floor(now / segmentMs) + 1) * segmentMs;
+    const { segmentMs, leadMs } = this.#rules;
+    return (Math.floor((now + leadMs) / segmentMs) + 1) * segmentMs;
   }
 }

@@ -6,7 +6,7 @@ import type { Gap, Line, SealedSegment, TakenFrame, Writer } from './types.js';
 import type { Through } from '../../src/wire/cdn.js';
 
 export class Segment {
-  /** Wall-clock tick at which it ends, unix milliseconds. */
+  /** Wall-clock tick by which it is to be at the origin, unix milliseconds. */
   readonly tick: number;
   #lines: Line[] = [];
   #bytes = 0;

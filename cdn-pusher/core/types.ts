@@ -28,6 +28,8 @@ export interface TakenFrame {
 export interface SegmentRules {
   /** Segments end at multiples of this on the wall clock. */
   readonly segmentMs: number;
+  /** They close this long before, so that they are at the origin when the tick comes. */
+  readonly leadMs: number;
   /** A segment with so many publications or bytes ends before its tick. */
   readonly segmentCount: number;
   readonly segmentBytes: number;

@@ -69,6 +69,12 @@ export const CDN_SECTION = {
   },
   segment: {
     age: leaf.duration('1s', ['200ms', '30s'], 'a segment ends at multiples of this', RESTART),
+    lead: leaf.duration(
+      '150ms',
+      ['0ms', '1s'],
+      'and closes this long before, to be there',
+      RESTART,
+    ),
     count: leaf.whole(2000, [1, 100_000], 'or with so many publications', RESTART),
     bytes: leaf.size('1MiB', ['1KiB', '8MiB'], 'or with so many bytes', RESTART),
   },
@@ -99,7 +105,12 @@ interface CdnValues {
   readonly directory: { readonly folder: string };
   readonly http: { readonly url: string; readonly authorization: string };
   readonly s3: CdnConfig['s3'];
-  readonly segment: { readonly age: number; readonly count: number; readonly bytes: number };
+  readonly segment: {
+    readonly age: number;
+    readonly lead: number;
+    readonly count: number;
+    readonly bytes: number;
+  };
   readonly window: number;
   readonly retention: number;
   readonly priorities: Readonly<Record<string, PriorityWord>>;
@@ -129,6 +140,7 @@ export interface CdnConfig {
     readonly encoding: 'plain' | 'gzip';
   };
   readonly segmentMs: number;
+  readonly leadMs: number;
   readonly segmentCount: number;
   readonly segmentBytes: number;
   readonly windowMs: number;
@@ -155,6 +167,7 @@ export function toCdnConfig(section: CdnValues): CdnConfig {
     ...{ origin, directory, http, s3, backlog, retries, concurrency },
     ...{ pusher: section.pusher, pollMs: section.poll, sources: section.sources },
     segmentMs: section.segment.age,
+    leadMs: section.segment.lead,
     segmentCount: section.segment.count,
     segmentBytes: section.segment.bytes,
     windowMs: section.window,

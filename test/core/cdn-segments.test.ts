@@ -27,7 +27,7 @@ function frameOf(tick: number, texts: readonly string[], heardAt = START): Taken
 
 function segmentsOf(rules: Partial<SegmentRules> = {}, from = FRESH): RoomSegments {
   const writer = { room, epoch: 5, run: 'run', ranges: true };
-  return new RoomSegments(writer, { ...SEGMENT_RULES, ...rules }, from, START);
+  return new RoomSegments(writer, { ...SEGMENT_RULES, leadMs: 0, ...rules }, from, START);
 }
 
 /** Carries out all that is wanted at a time; what was done, in order. */
@@ -222,7 +222,7 @@ describe('taking over', () => {
     const ring = new FrameRing(bounds, START);
     for (let tick = 1; tick <= 4; tick++)
       ring.push(frameOf(tick, [textOf(`${tick}`)], START + tick));
-    const { frames, gap } = ring.after(manifest(2, START - 999));
+    const { frames, gap } = ring.after(manifest(2, START - 999), START + 1001);
     expect(frames.map(({ place }) => place.tick)).toEqual([3, 4]);
     expect(gap).toBeUndefined();
   });
@@ -230,9 +230,12 @@ describe('taking over', () => {
   it('C-PUSH-4 a ring that begins later tells from when to when', () => {
     const ring = new FrameRing(bounds, START);
     ring.push(frameOf(9, [textOf('9')], START + 10));
-    expect(ring.after(manifest(2, START - 700)).gap).toEqual({ from: START - 700, to: START });
-    expect(ring.after(manifest(2, START + 1001)).gap).toBeUndefined();
-    expect(ring.after(undefined).gap).toBeUndefined();
+    expect(ring.after(manifest(2, START - 700), START + 1001).gap).toEqual({
+      from: START - 700,
+      to: START,
+    });
+    expect(ring.after(manifest(2, START + 1001), START + 1001).gap).toBeUndefined();
+    expect(ring.after(undefined, START + 1001).gap).toBeUndefined();
   });
 
   it('C-PUSH-4 what was let go for age or size moves the beginning', () => {
@@ -240,7 +243,10 @@ describe('taking over', () => {
     for (let tick = 1; tick <= 6; tick++)
       ring.push(frameOf(tick, [textOf(`${tick}`)], START + tick));
     expect(ring.frames).toHaveLength(3);
-    expect(ring.after(manifest(2, START)).gap).toEqual({ from: START, to: START + 3 });
+    expect(ring.after(manifest(2, START), START + 1001).gap).toEqual({
+      from: START,
+      to: START + 3,
+    });
     ring.trim(START + 60_000);
     expect(ring.frames).toHaveLength(0);
     expect(ring.bytes).toBe(0);

@@ -37,11 +37,12 @@ export async function startBarrage(
   role: string,
   configFile: string,
   config: ConfigSections,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<BarrageProcess> {
   await writeFile(configFile, stringify(config));
   const child = spawn(process.execPath, [PROGRAM, role, '--config', configFile], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '' },
+    env: { PATH: process.env['PATH'] ?? '', ...environment },
   });
   const log: string[] = [];
   const ready = await waitReady(child, role, log);

@@ -26,6 +26,8 @@ export interface ClusterOptions {
   readonly withReplica?: boolean;
   /** Rooms made at the start. */
   readonly create: readonly string[];
+  /** Of the processes of a role. */
+  readonly environment?: Partial<Record<Role, Readonly<Record<string, string>>>>;
   /** Merged over the kit's own configuration of every process, section by section. */
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
@@ -188,7 +190,8 @@ async function makeMember(
       return running;
     },
     start: async () => {
-      running = await startBarrage(role, join(folder, `${name}.yaml`), config);
+      const file = join(folder, `${name}.yaml`);
+      running = await startBarrage(role, file, config, options.environment?.[role]);
     },
   };
 }

@@ -31,11 +31,12 @@ class Process {
   running: RunningPusher | undefined;
   readonly meter = new Meter();
   readonly #world: CdnWorld;
-  readonly #skewMs: number;
+  /** Its clock is off by this; a test may step it. */
+  skewMs: number;
 
   constructor(member: string, skewMs: number, world: CdnWorld) {
     this.member = member;
-    this.#skewMs = skewMs;
+    this.skewMs = skewMs;
     this.#world = world;
   }
 
@@ -66,7 +67,7 @@ class Process {
   #clock(): Clock {
     const { clock } = this.#world;
     return {
-      now: () => clock.now() + this.#skewMs,
+      now: () => clock.now() + this.skewMs,
       after: (ms, run) => clock.after(ms, this.#guard(run)),
       every: (ms, run) => clock.every(ms, this.#guard(run)),
     };
