@@ -9,6 +9,8 @@ export interface ModelOptions {
   readonly viewers: number;
   readonly seconds: number;
   readonly pollMs: number;
+  /** Share of the poll that the viewers' phases are spread over, from the tick on; 1 unless given. */
+  readonly spread?: number;
   readonly segmentMs: number;
   /** Segments close this long before their tick. */
   readonly leadMs: number;
@@ -47,13 +49,16 @@ interface Cache {
 const STEP_MS = 10;
 
 export function modelCdn(options: ModelOptions): ModelAnswer {
-  const { viewers, seconds, pollMs, segmentMs, caches: count } = options;
+  const { viewers, seconds, pollMs, segmentMs, caches: count, spread = 1 } = options;
   const random = seededRandom(1);
   const caches = Array.from({ length: count }, (): Cache => {
     return { newest: -1, fetchedAt: -Infinity, pendingAt: Infinity, segments: new Set() };
   });
   // Viewers in order of their phase: one pass a poll goes through time in order.
-  const phases = Float64Array.from({ length: viewers }, () => random.next() * pollMs).sort();
+  const phases = Float64Array.from(
+    { length: viewers },
+    () => random.next() * pollMs * spread,
+  ).sort();
   const seen = new Int32Array(viewers).fill(-1);
   const ages = new Float64Array(60_000 / STEP_MS);
   let [requests, origin] = [0, 0];

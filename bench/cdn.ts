@@ -4,7 +4,7 @@
  * the sizes that were measured.
  */
 import { PUSHER_DEFAULTS } from '../cdn-pusher/options.js';
-import { modelCdn } from './cdn-model.js';
+import { modelCdn, type ModelOptions } from './cdn-model.js';
 import { PER_SECOND, ROOM, startRoom } from './cdn-room.js';
 import { startSite, type Site } from './cdn-site.js';
 import { buildPollers, CdnViewers, CONNECTIONS_MAX } from './cdn-viewers.js';
@@ -36,7 +36,7 @@ export async function measureCdn(bench: Bench): Promise<readonly Table[]> {
       await site.stop();
     }
   }
-  return [measuredTable(rows.rows()), modelTable(rows.rows())];
+  return [measuredTable(rows.rows()), modelTable(rows.rows()), variantsTable()];
 }
 
 const isServed = ({ port }: Site): Promise<boolean> =>
@@ -119,17 +119,20 @@ function measuredTable(rows: readonly Row[]): Table {
   };
 }
 
+/** By X-Accel-Expires of deploy/nginx-cdn.conf a manifest is kept until the second ends. */
+const HERE: Omit<ModelOptions, 'viewers'> = {
+  ...{ seconds: 20, pollMs: POLL_MS, segmentMs: PUSHER_DEFAULTS.rules.segmentMs },
+  ...{ leadMs: PUSHER_DEFAULTS.rules.leadMs, maxAgeS: 0, writeMs: 40, perSecond: PER_SECOND },
+  ...{ caches: 1, viewerMs: 0, originMs: 3 },
+};
+
 /** The same figures by the model; bytes and CPU of the audience wanted follow from those measured. */
 function modelTable(rows: readonly Row[]): Table {
-  const { segmentMs, leadMs } = PUSHER_DEFAULTS.rules;
-  // By X-Accel-Expires of deploy/nginx-cdn.conf: until the second ends.
-  const fixed = { seconds: 20, pollMs: POLL_MS, segmentMs, leadMs, maxAgeS: 0, writeMs: 40 };
-  const here = { ...fixed, caches: 1, viewerMs: 0, originMs: 3, perSecond: PER_SECOND };
-  const away = { ...here, caches: 20, viewerMs: 15, originMs: 60 };
+  const away = { ...HERE, caches: 20, viewerMs: 15, originMs: 60 };
   const out = new Rows();
   for (const row of rows) {
     const viewers = Number(row.case['viewers']);
-    const model = modelCdn({ ...here, viewers });
+    const model = modelCdn({ ...HERE, viewers });
     const error = (name: keyof typeof model) => (model[name] / medianOf(row, name) - 1) * 100;
     out.add(
       { audience: 'one cache here', viewers },
@@ -147,7 +150,7 @@ function modelTable(rows: readonly Row[]): Table {
   const cpu = last === undefined ? NaN : medianOf(last, 'nginxCpuPer1000Viewers');
   const more = { nginxCores: (cpu * WANTED) / 1000, gbitPerSecond: (bytes * 8 * WANTED) / 1e9 };
   for (const [audience, options] of [
-    ['one cache here', here],
+    ['one cache here', HERE],
     ['20 places, 15 ms to the viewer, 60 ms to the origin', away],
   ] as const) {
     out.add(
@@ -164,5 +167,28 @@ function modelTable(rows: readonly Row[]): Table {
       'Each place asks the origin for itself: requests at the origin grow with places, not with viewers.',
     ],
     rows: out.rows(),
+  };
+}
+
+/** What the delay would be with other choices; ADR 0022 says which were taken. */
+function variantsTable(): Table {
+  const rows = new Rows();
+  const variants: readonly (readonly [string, Partial<ModelOptions>])[] = [
+    ['as it is', {}],
+    ['no lead', { leadMs: 0 }],
+    ['manifest kept by max-age=1 as nginx counts it', { maxAgeS: 1 }],
+    ['neither', { leadMs: 0, maxAgeS: 1 }],
+    ['viewers ask in the first half of each second', { spread: 0.5 }],
+    ['viewers ask twice a second', { pollMs: POLL_MS / 2 }],
+  ];
+  for (const [variant, options] of variants) {
+    const viewers = MEASURED.at(-1)!;
+    rows.add({ variant }, { ...modelCdn({ ...HERE, ...options, viewers }) });
+  }
+  return {
+    question: 'cdn-variants',
+    title: 'CDN: other choices, by the model',
+    notes: [`${MEASURED.at(-1)!} viewers over one cache here.`],
+    rows: rows.rows(),
   };
 }

@@ -59,7 +59,7 @@ export interface Row {
 }
 
 export interface Table {
-  readonly question: Question | 'cdn-model' | 'peers-bytes' | 'peers-memory';
+  readonly question: Question | 'cdn-model' | 'cdn-variants' | 'peers-bytes' | 'peers-memory';
   readonly title: string;
   /** What the figures are and are not, a sentence each. */
   readonly notes: readonly string[];
