@@ -12,7 +12,7 @@ import { clock, say, sleep, spreadOf, until } from './kit.js';
 import { Rows, type Bench, type Row, type Table } from './plan.js';
 
 const POLL_MS = 1000;
-const MEASURED = [1000, 5000, 10_000, 15_000];
+const MEASURED = [1000, 5000, 15_000, 30_000];
 /** The audience the model is asked for beside those that were measured. */
 const WANTED = 100_000;
 const START_MS = 10_000;

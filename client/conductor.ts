@@ -41,6 +41,8 @@ interface Entry {
   base?: string;
   token?: string | undefined;
   joinedAt?: number;
+  /** What the link brings, as it was last told. */
+  classes?: Classes;
 }
 
 /** An offline device is tried all the same, in case it does not know better. */
@@ -103,10 +105,15 @@ export class Conductor {
   receive(classes: Classes): void {
     if (classes === this.#classes) return;
     this.#classes = classes;
-    const main = this.#main;
-    if (main?.joinedAt === undefined || this.#tellClasses(main)) return;
+    if (this.#main?.joinedAt !== undefined) this.#settleClasses(this.#main);
+  }
+
+  /** Also once a link has joined: other classes may be wanted than those it was opened for. */
+  #settleClasses(entry: Entry): void {
+    if (entry.classes === this.#classes) return;
+    if (this.#tellClasses(entry)) entry.classes = this.#classes;
     // An event stream cannot be told: another takes its place.
-    if (main.way === 'sse' && this.#spare === undefined) this.#beside('renew', main.way);
+    else if (entry.way === 'sse' && this.#spare === undefined) this.#beside('renew', entry.way);
   }
 
   #serve(): void {
@@ -130,6 +137,8 @@ export class Conductor {
       if (!this.#isWanted(entry)) return;
       const { base, token } = entry;
       const { room, position, cursor } = request;
+      // A socket joins for all and is told afterwards.
+      entry.classes = entry.way === 'websocket' ? 'all' : this.#classes;
       entry.link = make(
         entry.way,
         { base, token, room, position, cursor, classes: this.#classes },
@@ -171,7 +180,7 @@ export class Conductor {
       this.#main = entry;
       if (entry.purpose === 'upgrade') this.#ladder.tried(true);
     }
-    if (this.#classes === 'keep') this.#tellClasses(entry);
+    this.#settleClasses(entry);
     const outageMs = this.#lostAt && entry.joinedAt - this.#lostAt;
     this.#lostAt = undefined;
     this.#wasLive = true;
