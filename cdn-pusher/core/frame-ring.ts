@@ -96,6 +96,8 @@ export class FrameRing {
     const since = this.#since;
     const isComparable = until <= now + CLOCK_SLACK_MS;
     if (overlaps || (isComparable && since + CLOCK_SLACK_MS <= until)) return { frames };
-    return { frames, gap: { from: Math.min(until, since), to: Math.max(until, since) } };
+    // Whole milliseconds, as manifests have them; clocks count finer.
+    const [from, to] = [Math.min(until, since), Math.max(until, since)];
+    return { frames, gap: { from: Math.max(0, Math.floor(from)), to: Math.ceil(to) } };
   }
 }

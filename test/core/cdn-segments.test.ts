@@ -238,6 +238,27 @@ describe('taking over', () => {
     expect(ring.after(undefined, START + 1001).gap).toBeUndefined();
   });
 
+  it('C-PUSH-4 a gap is told in whole milliseconds, whatever the clock counts in', () => {
+    const ring = new FrameRing(bounds, START + 0.25);
+    ring.push(frameOf(9, [textOf('9')], START + 10.5));
+    const told = ring.after(manifest(2, START - 700), START + 1001.5).gap;
+    expect(told).toEqual({ from: START - 700, to: START + 1 });
+    const of = segmentsOf({}, { ...FRESH, gap: told! });
+    of.frame(frameOf(9, [textOf('9')]), START + 20.75);
+    of.step(START + 1000.5);
+    const read = decodeManifest(Buffer.from(JSON.stringify(manifestIn(work(of, START + 1000.5)))));
+    expect(read.segments[0]!.gap).toEqual(told);
+  });
+
+  it('C-PUSH-7 a manifest of the future tells nothing of what is missing: the gap is told', () => {
+    const ring = new FrameRing(bounds, START);
+    const hour = 3_600_000;
+    expect(ring.after(manifest(2, START + hour), START + 2000).gap).toEqual({
+      from: START,
+      to: START + hour,
+    });
+  });
+
   it('C-PUSH-4 what was let go for age or size moves the beginning', () => {
     const ring = new FrameRing({ ...bounds, items: 3 }, START);
     for (let tick = 1; tick <= 6; tick++)

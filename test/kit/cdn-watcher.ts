@@ -52,7 +52,8 @@ export class CdnWatcher {
   async #lookAtDisk(): Promise<void> {
     const bytes = await readFile(join(this.#folder, 'manifest.json')).catch(() => undefined);
     if (bytes === undefined) return;
-    const manifest = decodeManifest(bytes);
+    const manifest = this.#decode(bytes);
+    if (manifest === undefined) return;
     const files = new Set(await readdir(this.#folder));
     for (const { name } of manifest.segments) {
       if (!files.has(name)) this.flaws.push(`${name} is named and not on disk`);
@@ -65,7 +66,8 @@ export class CdnWatcher {
   async #ask(): Promise<void> {
     const answer = await get(`${this.#url}manifest.json`);
     if (answer?.status !== 200) return;
-    const manifest = decodeManifest(answer.body);
+    const manifest = this.#decode(answer.body);
+    if (manifest === undefined) return;
     this.#judge('cache', manifest);
     this.served++;
     for (const { name, hash, gap } of manifest.segments) {
@@ -81,6 +83,15 @@ export class CdnWatcher {
       for (const line of segment.body.toString().trimEnd().split('\n')) {
         this.texts.add((JSON.parse(line) as { text: string }).text);
       }
+    }
+  }
+
+  #decode(bytes: Buffer): Manifest | undefined {
+    try {
+      return decodeManifest(bytes);
+    } catch (error) {
+      this.flaws.push(String(error));
+      return undefined;
     }
   }
 
