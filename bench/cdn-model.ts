@@ -117,7 +117,8 @@ function newestAt(now: number, { segmentMs, writeMs, leadMs }: ModelOptions): nu
 /** Ages of a segment's publications, evenly spread over its time. */
 function countAges(ages: Float64Array, sinceStart: number, { segmentMs, perSecond }: ModelOptions) {
   const publications = Math.max(1, Math.round((perSecond * segmentMs) / 1000));
-  for (let i = 0; i < publications; i += 6) {
+  // One for each six, the middle of them.
+  for (let i = Math.min(3, publications / 2); i < publications; i += 6) {
     const age = sinceStart - (i / publications) * segmentMs;
     const step = Math.min(ages.length - 1, Math.max(0, Math.floor(age / STEP_MS)));
     ages[step]! += 1;

@@ -114,7 +114,7 @@ function writer() {
 
 const setClock = (ms: number) => writeFile(clockFile, String(ms));
 
-it('C-PUSH-2, C-ORIG-4 the origin is killed and started again: what was said meanwhile comes, nothing is lost', async () => {
+it('C-PUSH-2, C-ORIG-4 the origin is killed and started again: nothing is lost', async () => {
   const from = said;
   await sleep(1000);
   await origin.kill();
@@ -123,7 +123,7 @@ it('C-PUSH-2, C-ORIG-4 the origin is killed and started again: what was said mea
   await whole(from);
 }, 40_000);
 
-it('C-PUSH-2, C-ORIG-4 the origin answers 503 for a while: the cache serves what it has, nothing is lost', async () => {
+it('C-PUSH-2, C-ORIG-4 the origin answers 503 for a while: the cache goes on, nothing is lost', async () => {
   const from = said;
   await sleep(1000);
   const served = watcher.served;
@@ -153,7 +153,7 @@ it('C-PUSH-7 the pushers clock is set an hour ahead and back again: nothing is l
   await whole(from);
 }, 40_000);
 
-it('C-PUSH-7, C-PUSH-3 the writer is killed with its clock an hour ahead: the other goes on, nothing lost', async () => {
+it('C-PUSH-7, C-PUSH-3 the writer dies with its clock an hour ahead: nothing is lost', async () => {
   const from = said;
   await setClock(HOUR);
   await sleep(2000);
@@ -164,7 +164,7 @@ it('C-PUSH-7, C-PUSH-3 the writer is killed with its clock an hour ahead: the ot
   await lost.start();
 }, 40_000);
 
-it('C-PUSH-7 all pushers are killed and come with a clock two hours back: the gap is told, no name comes twice', async () => {
+it('C-PUSH-7 all pushers die and come with clocks two hours back: the gap is told', async () => {
   const gaps = watcher.gaps;
   await setClock(-2 * HOUR);
   await Promise.all(cluster.pushers.map(({ process }) => process.kill()));
