@@ -47,7 +47,9 @@ static struct segment *files_segment(int sequence) { return &segments[sequence %
 /* Text of a body, ended by 0; valid until the next call. */
 static const char *unpack(const char *body, int length) {
   static char text[4 * BYTES_MAX + 1];
-  z_stream z = {.next_in = (Bytef *)body, .avail_in = (uInt)length, .next_out = (Bytef *)text, .avail_out = sizeof text - 1};
+  z_stream z = {.next_in = (Bytef *)body, .avail_in = (uInt)length};
+  z.next_out = (Bytef *)text;
+  z.avail_out = sizeof text - 1;
   if (length < 2 || (unsigned char)body[0] != 0x1f) {
     memcpy(text, body, (size_t)length);
     text[length] = 0;

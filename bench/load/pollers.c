@@ -179,7 +179,8 @@ static void print(const char *type) {
   double seconds = (now_ms() - marked_at) / 1e3;
 #define SINCE(of) (long long)(c->of - m->of)
   printf("{\"type\":\"%s\",\"seconds\":%.3f,\"requests\":%lld,\"failed\":%lld,\"missing\":%lld,"
-         "\"same\":%lld,\"back\":%lld,\"late\":%lld,\"bytes\":%lld,\"publications\":%lld,\"segments\":%lld,"
+         "\"same\":%lld,\"back\":%lld,\"late\":%lld,\"bytes\":%lld,"
+         "\"publications\":%lld,\"segments\":%lld,"
          "\"delayP50Ms\":%d,\"delayP99Ms\":%d,\"delayMaxMs\":%d,\"answerP50Ms\":%d,\"answerP99Ms\":%d,\"cpuUs\":%lld}\n",
       type, seconds, SINCE(requests), SINCE(failed), SINCE(missing), SINCE(same), SINCE(back), SINCE(late),
       SINCE(bytes), SINCE(publications), SINCE(segments), quantile(ages, .5), quantile(ages, .99),
