@@ -17,8 +17,9 @@ const MEASURED = [1000, 5000, 25_000, 30_000];
 /** The audience the model is asked for beside those that were measured. */
 const WANTED = 100_000;
 const START_MS = 10_000;
-/** Viewers count as carried when so much of what they would ask was answered. */
+/** Viewers count as carried when so much of what they would ask was answered, and so soon. */
 const CARRIED = 0.99;
+const ANSWERED_MS = 100;
 
 export async function measureCdn(bench: Bench): Promise<readonly Table[]> {
   const program = buildPollers();
@@ -99,6 +100,7 @@ function carriedOf(rows: readonly Row[]): Row[] {
   return rows.filter(
     (row) =>
       medianOf(row, 'requestsPerSecond') >= CARRIED * wanted(Number(row.case['viewers'])) &&
+      medianOf(row, 'answerP99Ms') <= ANSWERED_MS &&
       medianOf(row, 'failed') + medianOf(row, 'late') === 0,
   );
 }
