@@ -8,6 +8,7 @@ import { measureDispatch } from './dispatch.js';
 import { measureBytes } from './bytes.js';
 import { measureCluster } from './cluster.js';
 import { measureFanOut } from './fan-out.js';
+import { measureIdle } from './idle.js';
 import { measureJoins } from './joins.js';
 import { clock, say } from './kit.js';
 import { isPinning, LOAD_CORE, machineFacts, pinSelf } from './machine.js';
@@ -51,6 +52,7 @@ const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table | reado
   many: measureMany,
   soak: measureSoak,
   storm: measureStorm,
+  idle: measureIdle,
   'peers-load': measurePeersLoad,
   'peers-slow': measurePeersSlow,
 };

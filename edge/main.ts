@@ -107,6 +107,7 @@ export async function startEdge(options: EdgeOptions, parts: EdgeParts): Promise
     tune: (change) => {
       stage.tuned = { ...stage.tuned, ...change };
       fanout.retune();
+      watchers.retune();
     },
     isReady: () => !stage.isDraining && bus.isUp(),
     drain: async (windowMs) => {

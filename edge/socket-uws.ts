@@ -31,13 +31,11 @@ const SUPPORTED = 'Node 20 or 22 on Linux (x64, arm64, glibc), macOS or Windows'
 
 type Uws = typeof uws;
 type Socket = uws.WebSocket<UserData>;
+/** All that is known of a connection hangs on one field: each further one costs every viewer. */
 interface UserData {
-  /** Let go of once open: it holds what the handshake needed. */
-  accepted: { readonly isBinary: boolean; open(socket: ViewerSocket): SocketListener } | undefined;
-  readonly address: string;
-  socket: UwsSocket | undefined;
-  listener: SocketListener | undefined;
+  readonly socket: UwsSocket;
 }
+type Accepted = Extract<Handshake, { accept: true }>;
 
 /** Listens; see `ListenViewers`. */
 export async function listenUws(
@@ -46,7 +44,7 @@ export async function listenUws(
 ): Promise<ViewerServer> {
   const library = await loadLibrary();
   const app = library.App();
-  const open = new Set<UwsSocket>();
+  const open: UwsSocket[] = [];
   const exchanges = new Set<Unsettled>();
   serveSockets(app, { library, options, handlers, open });
   app.any('/*', (response, request) => {
@@ -67,7 +65,7 @@ export async function listenUws(
     close: () => {
       pause();
       for (const exchange of exchanges) exchange.cut();
-      for (const socket of open) socket.cut();
+      for (const socket of [...open]) socket.cut();
     },
   };
 }
@@ -135,7 +133,7 @@ interface Serving {
   readonly library: Uws;
   readonly options: ViewerServerOptions;
   readonly handlers: ViewerServerHandlers;
-  readonly open: Set<UwsSocket>;
+  readonly open: UwsSocket[];
 }
 
 function serveSockets(app: uws.TemplatedApp, serving: Serving): void {
@@ -153,33 +151,36 @@ function serveSockets(app: uws.TemplatedApp, serving: Serving): void {
       shakeHands(response, request, context, handlers);
     },
     open: (native) => {
-      const data = native.getUserData();
-      const { accepted } = data;
-      data.accepted = undefined;
-      const socket = new UwsSocket(native, data.address, accepted?.isBinary === true);
-      data.socket = socket;
-      open.add(socket);
-      guard(handlers, 'open', () => (data.listener = accepted?.open(socket)));
-      if (data.listener === undefined) socket.cut();
+      const { socket } = native.getUserData();
+      const accepted = socket.opened(native);
+      socket.index = open.push(socket) - 1;
+      guard(handlers, 'open', () => (socket.listener = accepted.open(socket)));
+      if (socket.listener === undefined) socket.cut();
     },
     message: (native, message, isBinary) => {
       catchUp();
-      const { listener, socket } = native.getUserData();
+      const { socket } = native.getUserData();
       const done = guard(handlers, 'message', () => {
-        listener?.received(new Uint8Array(message), isBinary);
+        socket.listener?.received(new Uint8Array(message), isBinary);
       });
-      if (!done) socket?.cut();
+      if (!done) socket.cut();
     },
-    ping: (native) => guard(handlers, 'ping', () => native.getUserData().listener?.heard()),
-    pong: (native) => guard(handlers, 'pong', () => native.getUserData().listener?.heard()),
+    ping: (native) => guard(handlers, 'ping', () => native.getUserData().socket.listener?.heard()),
+    pong: (native) => guard(handlers, 'pong', () => native.getUserData().socket.listener?.heard()),
     close: (native) => {
-      const data = native.getUserData();
-      if (data.socket === undefined) return;
-      data.socket.forget();
-      open.delete(data.socket);
-      guard(handlers, 'close', () => data.listener?.closed());
+      const { socket } = native.getUserData();
+      socket.forget();
+      takeOut(open, socket);
+      guard(handlers, 'close', () => socket.listener?.closed());
     },
   });
+}
+
+function takeOut(open: UwsSocket[], socket: UwsSocket): void {
+  const last = open.pop();
+  if (last === undefined || last === socket) return;
+  open[socket.index] = last;
+  last.index = socket.index;
 }
 
 function shakeHands(
@@ -202,31 +203,18 @@ function shakeHands(
     writeReply(response, answer.reply);
     return;
   }
-  // The library copies this object: what happens to the socket shows on the copy only.
-  let isOpen = false;
-  const accepted = {
-    isBinary: answer.isBinary,
-    open: (socket: ViewerSocket) => {
-      isOpen = true;
-      return answer.open(socket);
-    },
-  };
-  const data: UserData = {
-    accepted,
-    address: shake.address,
-    socket: undefined,
-    listener: undefined,
-  };
+  // The library copies this object's fields, not what they hold.
+  const socket = new UwsSocket(answer);
   try {
-    response.upgrade(
-      data,
+    response.upgrade<UserData>(
+      { socket },
       request.getHeader('sec-websocket-key'),
       answer.protocol,
       request.getHeader('sec-websocket-extensions'),
       context,
     );
   } finally {
-    if (!isOpen) answer.abandoned();
+    if (socket.isAwaited) answer.abandoned();
   }
 }
 
@@ -295,18 +283,34 @@ function guard(handlers: ViewerServerHandlers, where: string, run: () => void): 
 
 class UwsSocket implements ViewerSocket {
   #native: Socket | undefined;
+  /** Until it is open; then let go of, as it holds what the handshake needed. */
+  #accepted: Accepted | undefined;
+  readonly #isBinary: boolean;
+  listener: SocketListener | undefined;
+  /** Place in the list of those open. */
+  index = 0;
 
-  constructor(
-    native: Socket,
-    readonly address: string,
-    readonly isBinary: boolean,
-  ) {
+  constructor(accepted: Accepted) {
+    this.#accepted = accepted;
+    this.#isBinary = accepted.isBinary;
+  }
+
+  /** Whether it has never been open. */
+  get isAwaited(): boolean {
+    return this.#accepted !== undefined;
+  }
+
+  /** What to open it with. */
+  opened(native: Socket): Accepted {
+    const accepted = this.#accepted!;
+    this.#accepted = undefined;
     this.#native = native;
+    return accepted;
   }
 
   send(content: string | Uint8Array): SendAnswer {
     if (this.#native === undefined) return 'lost';
-    const answer = this.#native.send(content, this.isBinary, false);
+    const answer = this.#native.send(content, this.#isBinary, false);
     return answer === 1 ? 'sent' : answer === 0 ? 'buffered' : 'lost';
   }
 

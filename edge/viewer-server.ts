@@ -15,7 +15,6 @@ export interface Pipe {
 }
 
 export interface ViewerSocket extends Pipe {
-  readonly address: string;
   ping(): void;
   /** Sends a close frame with at most 123 bytes of reason; `closed` is called before it returns. */
   end(code: number, reason: string): void;
