@@ -99,7 +99,8 @@ export function readPlan(args: readonly string[]): Plan {
   const { quick, peers: isComparing } = values;
   const questions = isComparing ? PEER_QUESTIONS : QUESTIONS;
   return {
-    only: words<Question>('only', values.only, questions) ?? questions,
+    // A crowd of idle viewers takes the machine for minutes: only when asked for.
+    only: words<Question>('only', values.only, questions) ?? questions.filter((q) => q !== 'idle'),
     isComparing,
     peers: values.peer?.split(',') ?? [],
     quick,

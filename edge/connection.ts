@@ -39,9 +39,8 @@ interface Stay {
 }
 
 /**
- * How long a viewer may be silent before it is asked, milliseconds. Viewers are told to ask after a
- * heartbeat themselves: who does is never asked as well, who does not is asked while there is time
- * enough to answer.
+ * Silence after which a viewer is asked, ms. It is told to ask after a heartbeat itself: who does is
+ * never asked as well, who does not is asked with time enough left to answer.
  */
 function askAfterMs({ heartbeatMs, idleMs }: EdgeTuning): number {
   return heartbeatMs + Math.max(0, idleMs - heartbeatMs) / 2;

@@ -9,17 +9,15 @@ import { catchUp } from '../src/adapters/loop-turns.js';
 import { BarrageError } from '../src/errors.js';
 import { LightQuery } from './light-query.js';
 import { UwsExchange, type Unsettled } from './uws-exchange.js';
+import { takeOut, UwsSocket, type Accepted } from './uws-socket.js';
 import { HEADERS_READ } from './viewer-server.js';
 import type {
   Handshake,
   HandshakeRequest,
   HttpReply,
-  SendAnswer,
-  SocketListener,
   ViewerServer,
   ViewerServerHandlers,
   ViewerServerOptions,
-  ViewerSocket,
 } from './viewer-server.js';
 
 /** Headers of a request, bytes; the library's own 4 KiB is too little for long tokens and cookies. */
@@ -30,12 +28,10 @@ const FREE_PORT_TRIES = 5;
 const SUPPORTED = 'Node 20 or 22 on Linux (x64, arm64, glibc), macOS or Windows';
 
 type Uws = typeof uws;
-type Socket = uws.WebSocket<UserData>;
 /** All that is known of a connection hangs on one field: each further one costs every viewer. */
 interface UserData {
   readonly socket: UwsSocket;
 }
-type Accepted = Extract<Handshake, { accept: true }>;
 
 /** Listens; see `ListenViewers`. */
 export async function listenUws(
@@ -176,13 +172,6 @@ function serveSockets(app: uws.TemplatedApp, serving: Serving): void {
   });
 }
 
-function takeOut(open: UwsSocket[], socket: UwsSocket): void {
-  const last = open.pop();
-  if (last === undefined || last === socket) return;
-  open[socket.index] = last;
-  last.index = socket.index;
-}
-
 function shakeHands(
   response: uws.HttpResponse,
   request: uws.HttpRequest,
@@ -203,16 +192,39 @@ function shakeHands(
     writeReply(response, answer.reply);
     return;
   }
+  const [key, extensions] = ['sec-websocket-key', 'sec-websocket-extensions'].map((name) =>
+    request.getHeader(name),
+  ) as [string, string];
+  const complete = () => completeHandshake({ response, context, key, extensions }, answer);
+  // What is kept of a request while it waits: its query, and what the library needs.
+  const bytes = request.getQuery()?.length ?? 0;
+  let isGone = false;
+  const isDone = handlers.inTurn(bytes + key.length + extensions.length, (isWanted) => {
+    if (isGone) return;
+    isGone = true;
+    if (isWanted) return void response.cork(complete);
+    answer.abandoned();
+    response.close();
+  });
+  if (isDone) return;
+  response.onAborted(() => {
+    if (!isGone) answer.abandoned();
+    isGone = true;
+  });
+}
+
+interface Completing {
+  readonly response: uws.HttpResponse;
+  readonly context: uws.us_socket_context_t;
+  readonly key: string;
+  readonly extensions: string;
+}
+
+function completeHandshake({ response, context, key, extensions }: Completing, answer: Accepted) {
   // The library copies this object's fields, not what they hold.
   const socket = new UwsSocket(answer);
   try {
-    response.upgrade<UserData>(
-      { socket },
-      request.getHeader('sec-websocket-key'),
-      answer.protocol,
-      request.getHeader('sec-websocket-extensions'),
-      context,
-    );
+    response.upgrade<UserData>({ socket }, key, answer.protocol, extensions, context);
   } finally {
     if (socket.isAwaited) answer.abandoned();
   }
@@ -278,60 +290,5 @@ function guard(handlers: ViewerServerHandlers, where: string, run: () => void): 
   } catch (error) {
     handlers.fault(where, error);
     return false;
-  }
-}
-
-class UwsSocket implements ViewerSocket {
-  #native: Socket | undefined;
-  /** Until it is open; then let go of, as it holds what the handshake needed. */
-  #accepted: Accepted | undefined;
-  readonly #isBinary: boolean;
-  listener: SocketListener | undefined;
-  /** Place in the list of those open. */
-  index = 0;
-
-  constructor(accepted: Accepted) {
-    this.#accepted = accepted;
-    this.#isBinary = accepted.isBinary;
-  }
-
-  /** Whether it has never been open. */
-  get isAwaited(): boolean {
-    return this.#accepted !== undefined;
-  }
-
-  /** What to open it with. */
-  opened(native: Socket): Accepted {
-    const accepted = this.#accepted!;
-    this.#accepted = undefined;
-    this.#native = native;
-    return accepted;
-  }
-
-  send(content: string | Uint8Array): SendAnswer {
-    if (this.#native === undefined) return 'lost';
-    const answer = this.#native.send(content, this.#isBinary, false);
-    return answer === 1 ? 'sent' : answer === 0 ? 'buffered' : 'lost';
-  }
-
-  bufferedBytes(): number {
-    return this.#native?.getBufferedAmount() ?? 0;
-  }
-
-  ping(): void {
-    this.#native?.ping();
-  }
-
-  end(code: number, reason: string): void {
-    this.#native?.end(code, reason);
-  }
-
-  cut(): void {
-    this.#native?.close();
-  }
-
-  /** After the close event the native object must not be touched. */
-  forget(): void {
-    this.#native = undefined;
   }
 }

@@ -176,8 +176,13 @@ function upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer, serving
     socket.destroy();
     return;
   }
-  if (answer.accept) shakeHands({ request, socket, head, answer }, serving);
-  else answerOn(request, socket, answer.reply);
+  if (!answer.accept) return answerOn(request, socket, answer.reply);
+  const accepted = answer;
+  serving.handlers.inTurn((request.url ?? '').length, (isWanted) => {
+    if (isWanted) return shakeHands({ request, socket, head, answer: accepted }, serving);
+    accepted.abandoned();
+    socket.destroy();
+  });
 }
 
 const BODY_UNREAD: HttpReply = {
