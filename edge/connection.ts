@@ -101,7 +101,6 @@ export class Connection implements SocketListener, Occupant, Watcher, IngressOut
   }
 
   place = OFF_WHEEL;
-  /** Unless it is heard later. */
   quietUntil: number;
 
   sweep(now: number): SweepEnd {
@@ -312,7 +311,7 @@ export class Connection implements SocketListener, Occupant, Watcher, IngressOut
     this.end(CLOSE.badInput);
   }
 
-  /** Sends the refusals that wait; nothing once the connection has ended. */
+  /** Sends the refusals that wait. */
   tellHeld(): void {
     if (this.isOpen && !this.#flushHeld()) this.end(CLOSE.slow, this.#jitterMs());
   }
