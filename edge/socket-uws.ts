@@ -161,8 +161,8 @@ function serveSockets(app: uws.TemplatedApp, serving: Serving): void {
       });
       if (!done) socket.cut();
     },
-    ping: (native) => guard(handlers, 'ping', () => native.getUserData().socket.listener?.heard()),
-    pong: (native) => guard(handlers, 'pong', () => native.getUserData().socket.listener?.heard()),
+    ping: (native) => hear(native, handlers),
+    pong: (native) => hear(native, handlers),
     close: (native) => {
       const { socket } = native.getUserData();
       socket.forget();
@@ -170,6 +170,15 @@ function serveSockets(app: uws.TemplatedApp, serving: Serving): void {
       guard(handlers, 'close', () => socket.listener?.closed());
     },
   });
+}
+
+/** A sign of life: what an idle viewer costs, so without a closure. */
+function hear(native: uws.WebSocket<UserData>, handlers: ViewerServerHandlers): void {
+  try {
+    native.getUserData().socket.listener?.heard();
+  } catch (error) {
+    handlers.fault('pong', error);
+  }
 }
 
 function shakeHands(
