@@ -73,7 +73,8 @@ async function fill(crowd: EdgeCrowd, viewers: number): Promise<Record<string, n
   let used = 0;
   for (const edge of edges) {
     if (freeBytes() < FREE_BYTES_MIN) break;
-    const count = Math.min(EDGE_VIEWERS, viewers - used * EDGE_VIEWERS) - WARM_VIEWERS;
+    const left = viewers - used * EDGE_VIEWERS;
+    const count = Math.max(1, Math.min(EDGE_VIEWERS, left) - WARM_VIEWERS);
     await crowd.join(edge, count);
     joined += count;
     used++;
