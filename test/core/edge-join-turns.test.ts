@@ -81,7 +81,7 @@ describe('joins in turn', () => {
     const clock = new ManualClock();
     let fullMs: number | undefined = 5000;
     const newcomers = new Newcomers({
-      ...{ clock, random: seededRandom(7), tuning: () => ({ ...EDGE_DEFAULTS, id: 'e' as never }) },
+      ...{ clock, random: seededRandom(7), tuning: () => EDGE_DEFAULTS },
       ...{ level: () => 'none' as const, fullMs: () => fullMs },
     });
     const told = Array.from({ length: 1000 }, () => newcomers.waitMs()!);
