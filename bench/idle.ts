@@ -1,224 +1,141 @@
 /**
  * Owns the question of idle viewers: how many of them edge processes on this machine hold over a NATS
- * bus, the memory of each, their heartbeats' cost, and the time a publication takes to the last one.
- * It ends by itself when memory gets short. Run: node dist/bench/idle.js --viewers 100000
+ * bus, the memory of each, what their heartbeats cost, and the time a publication takes to the last
+ * one. It ends by itself when memory gets short.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { Tokens } from '../src/tokens.js';
-import { clock, freePort, nowUs, say, sleep, until } from './kit.js';
-import { usageOf } from './machine.js';
-import { projectFolder } from './service.js';
-import { Studio } from './studio.js';
-import { buildViewers, ViewerLoad } from './viewer-load.js';
+import { readFileSync } from 'node:fs';
+import { EdgeCrowd, ROOM, type CrowdEdge } from './edge-crowd.js';
+import { clock, nowUs, say, sleep } from './kit.js';
+import { Rows, type Bench, type Table } from './plan.js';
+import type { Builder } from './viewer-load.js';
 
-const ROOM = 'room';
 /** Under the 20,000 descriptors a process may have here. */
 const EDGE_VIEWERS = 18_000;
 /** Joined before an edge's memory counts as its fixed cost. */
 const WARM_VIEWERS = 200;
 const FREE_BYTES_MIN = 3 * 2 ** 30;
-const IDLE_SECONDS = 25;
-const JOIN_MS_MAX = 120_000;
-const SERVERS = ['/usr/sbin/nats-server', '/usr/bin/nats-server', '/usr/local/bin/nats-server'];
+/** Code is compiled and what a start leaves behind is freed, before anything is counted. */
+const START_SECONDS = 10;
+/** Everyone was asked once since the join: from then on each is asked alike. */
+const SETTLE_SECONDS = 50;
+/** Longer than the time until a silent viewer is asked, so that each is asked once. */
+const IDLE_SECONDS = 45;
+const DELIVERY_MS_MAX = 120_000;
 
-/** Figures of one run; units are in the names. */
-export interface IdleFigures {
-  readonly viewers: number;
-  readonly edges: number;
-  readonly endedBy: 'all joined' | 'memory' | 'time';
-  readonly joinsPerSecond: number;
-  /** Resident memory of the edges beyond what they had with their first viewers. */
-  readonly residentBytesPerViewer: number;
-  readonly residentMegabytesPerEdge: number;
-  /** Kernel and both ends included. */
-  readonly machineBytesPerViewer: number;
-  /** Heartbeats and whatever else an idle edge does, of one core. */
-  readonly idleCorePercentPer100k: number;
-  readonly lastDeliveryMs: number;
-  readonly medianDeliveryMs: number;
-  readonly delivered: number;
-  readonly closed: number;
-}
-
-interface World {
-  readonly folder: string;
-  readonly children: ChildProcess[];
-  readonly loads: ViewerLoad[];
-  readonly edges: { readonly pid: number; readonly port: number; baseBytes: number }[];
-  readonly token: (user: string) => string;
-}
-
-/** Joins up to `viewers`, looks at them idle, publishes once; `secondsMax` bounds the joining. */
-export async function runIdle(viewers: number, secondsMax: number): Promise<IdleFigures> {
-  const folder = mkdtempSync(join(tmpdir(), 'barrage-idle-'));
-  const key = { kid: 'bench', secret: randomBytes(32).toString('base64url') };
-  const tokens = new Tokens([key], 'barrage');
-  const token = (user: string) =>
-    tokens.issue({ user, rooms: [ROOM], role: 'member', ttlMs: 3_600_000 }, clock.now());
-  const world: World = { folder, children: [], loads: [], edges: [], token };
-  const apiKey = randomBytes(32).toString('base64url');
-  try {
-    const natsPort = await startNats(world);
-    const file = join(folder, 'barrage.yaml');
-    writeFileSync(file, configText({ natsPort, apiKey, secret: key.secret }));
-    const studio = new Studio(await freePort(), apiKey);
-    startBarrage(world, 'room', file, { BARRAGE_STUDIO_PORT: String(studio.port) });
-    await ready(studio);
-    await studio.must('POST', '/v1/rooms', { room: ROOM });
-    return await fill(world, { viewers, secondsMax, file, studio });
-  } finally {
-    await Promise.all(world.loads.map((load) => load.stop()));
-    for (const child of world.children) child.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
+export async function measureIdle({ plan, builder }: Bench): Promise<Table> {
+  const rows = new Rows();
+  for (const viewers of plan.idleViewers) {
+    for (let run = 1; run <= plan.runs; run++) {
+      say(`idle run ${run}: ${viewers} viewers`);
+      rows.add({ asked: viewers }, await runOnce(builder, viewers));
+    }
   }
-}
-
-interface Task {
-  readonly viewers: number;
-  readonly secondsMax: number;
-  readonly file: string;
-  readonly studio: Studio;
-}
-
-async function fill(world: World, { viewers, secondsMax, file, studio }: Task) {
-  const began = clock.now();
-  const freeBefore = freeBytes();
-  let joined = 0;
-  let joinMs = 0;
-  let endedBy: IdleFigures['endedBy'] = 'all joined';
-  while (joined < viewers) {
-    if (freeBytes() < FREE_BYTES_MIN) endedBy = 'memory';
-    else if (clock.now() - began > secondsMax * 1000) endedBy = 'time';
-    if (endedBy !== 'all joined') break;
-    const count = Math.min(EDGE_VIEWERS, viewers - joined);
-    const edge = await startEdge(world, file);
-    await joinViewers(world, edge.port, Math.min(WARM_VIEWERS, count));
-    edge.baseBytes = usageOf(edge.pid).rssBytes;
-    const started = clock.now();
-    if (count > WARM_VIEWERS) await joinViewers(world, edge.port, count - WARM_VIEWERS);
-    joinMs += clock.now() - started;
-    joined += count;
-    say(
-      `${joined} viewers on ${world.edges.length} edges, ${Math.round(freeBytes() / 2 ** 20)} MiB free`,
-    );
-  }
-  const warm = Math.min(joined, WARM_VIEWERS * world.edges.length);
-  const resident = world.edges.map(({ pid, baseBytes }) => usageOf(pid).rssBytes - baseBytes);
-  const fixed = world.edges.reduce((sum, { baseBytes }) => sum + baseBytes, 0);
-  const freeAfter = freeBytes();
-  const idle = await idleShare(world);
-  const told = await publish(world, studio, joined);
   return {
-    viewers: joined,
-    edges: world.edges.length,
-    endedBy,
-    joinsPerSecond: Math.round((joined - warm) / (joinMs / 1000)),
-    residentBytesPerViewer: Math.round(sum(resident) / (joined - warm)),
-    residentMegabytesPerEdge: Math.round(fixed / world.edges.length / 1e6),
-    machineBytesPerViewer: Math.round((freeBefore - freeAfter - fixed) / joined),
-    idleCorePercentPer100k: Math.round(((idle * 100) / joined) * 1e5 * 100) / 100,
-    ...told,
+    question: 'idle',
+    title: 'Idle viewers: many connected, next to nothing said',
+    notes: [
+      `Edge processes of ${EDGE_VIEWERS} viewers each on the server core, over one NATS bus, each ` +
+        'viewer a user with a token, all in one room. It stops joining when less than 3 GiB of ' +
+        'memory are free: `viewers` is how many there were.',
+      `One more edge has its first ${WARM_VIEWERS} viewers only: what it holds and takes at the same ` +
+        'time is the fixed cost of a process (`process`). `resident bytes per viewer` and ' +
+        '`heartbeat core percent` are what the others have beyond that, `idle core percent` is all ' +
+        'they take; of one core, for 100,000 viewers. `machine bytes` is what the machine has lost ' +
+        'since the joining began: kernel and both ends.',
+      `The window of ${IDLE_SECONDS} s begins ${SETTLE_SECONDS} s after the last join, when ` +
+        'everyone has been asked once.',
+    ],
+    rows: rows.rows(),
   };
 }
 
-/** Share of a core all edges take together while nothing is said. */
-async function idleShare({ edges }: World): Promise<number> {
-  await sleep(3000);
-  const cpu = () => sum(edges.map(({ pid }) => usageOf(pid).cpuSeconds));
-  const [before, began] = [cpu(), nowUs()];
-  await sleep(IDLE_SECONDS * 1000);
-  return (cpu() - before) / ((nowUs() - began) / 1e6);
+async function runOnce(builder: Builder, viewers: number): Promise<Record<string, number>> {
+  const crowd = await EdgeCrowd.start(builder, viewers);
+  try {
+    return await fill(crowd, viewers);
+  } finally {
+    await crowd.stop();
+  }
 }
 
-async function publish({ loads }: World, studio: Studio, viewers: number) {
+async function fill(crowd: EdgeCrowd, viewers: number): Promise<Record<string, number>> {
+  const edges: CrowdEdge[] = [];
+  for (let left = viewers; left > 0; left -= EDGE_VIEWERS) {
+    edges.push(await warmEdge(crowd));
+    if (edges.length % 10 === 0) say(`${edges.length} edges`);
+  }
+  // The last one stays as it is.
+  await warmEdge(crowd);
+  await sleep(START_SECONDS * 1000);
+  const freeBefore = freeBytes();
+  const began = clock.now();
+  let joined = 0;
+  let used = 0;
+  for (const edge of edges) {
+    if (freeBytes() < FREE_BYTES_MIN) break;
+    const left = viewers - used * EDGE_VIEWERS;
+    const count = Math.max(1, Math.min(EDGE_VIEWERS, left) - WARM_VIEWERS);
+    await crowd.join(edge, count);
+    joined += count;
+    used++;
+    say(`${joined} viewers on ${used} edges, ${Math.round(freeBytes() / 2 ** 20)} MiB free`);
+  }
+  const joinSeconds = (clock.now() - began) / 1000;
+  await sleep(SETTLE_SECONDS * 1000);
+  const shares = await idleShares(crowd);
+  const process = shares.at(-1)!;
+  const busy = shares.slice(0, used);
+  const resident = crowd.usage().map(({ rssBytes }) => rssBytes);
+  const fixedBytes = resident.at(-1)!;
+  const per100k = (share: number) => (share * 100 * 100_000) / joined;
+  return {
+    viewers: joined + WARM_VIEWERS * crowd.edges.length,
+    edges: used,
+    joinsPerSecond: joined / joinSeconds,
+    residentBytesPerViewer: Math.round((sum(resident.slice(0, used)) - fixedBytes * used) / joined),
+    machineBytesPerViewer: Math.round((freeBefore - freeBytes()) / joined),
+    processResidentMegabytes: fixedBytes / 1e6,
+    processCorePercent: process * 100,
+    heartbeatCorePercentPer100k: per100k(sum(busy) - process * used),
+    idleCorePercentPer100k: per100k(sum(busy)),
+    ...(await publish(crowd, joined + WARM_VIEWERS * crowd.edges.length)),
+  };
+}
+
+async function warmEdge(crowd: EdgeCrowd): Promise<CrowdEdge> {
+  const edge = await crowd.addEdge();
+  await crowd.join(edge, WARM_VIEWERS);
+  return edge;
+}
+
+/** Share of a core that each edge takes while nothing is said. */
+async function idleShares(crowd: EdgeCrowd): Promise<number[]> {
+  const [before, began] = [crowd.usage(), nowUs()];
+  await sleep(IDLE_SECONDS * 1000);
+  const seconds = (nowUs() - began) / 1e6;
+  return crowd.usage().map((each, i) => (each.cpuSeconds - before[i]!.cpuSeconds) / seconds);
+}
+
+/** One publication to everyone. */
+async function publish({ loads, studio }: EdgeCrowd, viewers: number) {
   await Promise.all(loads.map((load) => load.mark()));
   const said = { kind: 'notice', lane: 'control', text: 'hear', data: { bt: nowUs() } };
   await studio.must('POST', `/v1/rooms/${ROOM}/publications`, said);
   const all = () => Promise.all(loads.map((load) => load.report()));
   let reports = await all();
-  const end = clock.now() + 60_000;
+  const end = clock.now() + DELIVERY_MS_MAX;
   while (sum(reports.map((each) => each.deliveries)) < viewers && clock.now() < end) {
-    await sleep(250);
+    await sleep(500);
     reports = await all();
   }
   const totals = await Promise.all(loads.map((load) => load.total()));
   const medians = reports.map((each) => each.latencyMs.p50).sort((a, b) => a - b);
   return {
-    lastDeliveryMs: Math.max(...reports.map((each) => each.latencyMs.max)),
     medianDeliveryMs: medians[medians.length >> 1] ?? NaN,
-    delivered: sum(reports.map((each) => each.deliveries)),
+    lastDeliveryMs: Math.max(...reports.map((each) => each.latencyMs.max)),
+    deliveries: sum(reports.map((each) => each.deliveries)),
     closed: sum(totals.map((each) => each.closed)),
   };
-}
-
-/** Joins more viewers at an edge, each a user of its own. */
-async function joinViewers(world: World, port: number, viewers: number): Promise<void> {
-  const first = world.loads.length * EDGE_VIEWERS;
-  const load = new ViewerLoad(buildViewers(), {
-    ...{ port, room: ROOM, path: `/v1/ws?room=${ROOM}`, viewers, rate: 20_000, isPinned: false },
-    tokens: Array.from({ length: viewers }, (_, i) => world.token(`u${first + i}`)),
-  });
-  world.loads.push(load);
-  await load.ready(JOIN_MS_MAX);
-}
-
-async function startEdge(world: World, file: string) {
-  const [port, operations] = [await freePort(), await freePort()];
-  const pid = startBarrage(world, 'edge', file, {
-    BARRAGE_EDGE_PORT: String(port),
-    BARRAGE_STUDIO_PORT: String(operations),
-  });
-  await ready(new Studio(operations, ''));
-  const edge = { pid, port, baseBytes: 0 };
-  world.edges.push(edge);
-  return edge;
-}
-
-function startBarrage(world: World, role: string, file: string, env: NodeJS.ProcessEnv): number {
-  const program = join(projectFolder, 'dist', 'barrage.js');
-  return start(world, process.execPath, [program, role, '--config', file], env);
-}
-
-async function startNats(world: World): Promise<number> {
-  const program = SERVERS.find((path) => existsSync(path));
-  if (program === undefined) throw new Error('nats-server is missing');
-  const port = await freePort();
-  start(world, program, ['-a', '127.0.0.1', '-p', String(port)], {});
-  return port;
-}
-
-function start(world: World, file: string, args: readonly string[], env: NodeJS.ProcessEnv) {
-  const log = openSync(join(world.folder, `${world.children.length}.log`), 'w');
-  const child = spawn(file, args, {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', log, log],
-  });
-  world.children.push(child);
-  return child.pid ?? 0;
-}
-
-function ready(studio: Studio): Promise<void> {
-  const isReady = async () =>
-    (await studio.call('GET', '/readyz').catch(() => undefined))?.status === 200;
-  return until(isReady, 'a process to be ready', 30_000);
-}
-
-function configText(of: { natsPort: number; apiKey: string; secret: string }): string {
-  return [
-    'bus: nats',
-    `nats: { servers: ["127.0.0.1:${of.natsPort}"] }`,
-    'store: memory',
-    'edge: { host: 127.0.0.1, connectionsPerAddress: 20000, connectionsMax: 19000 }',
-    `studio: { keys: [{ id: bench, secret: "${of.apiKey}" }] }`,
-    `tokens: { keys: [{ kid: bench, secret: "${of.secret}" }] }`,
-    'log: { level: warn }',
-    '',
-  ].join('\n');
 }
 
 function freeBytes(): number {
@@ -229,9 +146,3 @@ function freeBytes(): number {
 function sum(values: readonly number[]): number {
   return values.reduce((all, each) => all + each, 0);
 }
-
-const { values } = parseArgs({
-  options: { viewers: { type: 'string' }, seconds: { type: 'string' } },
-});
-const figures = await runIdle(Number(values.viewers ?? 100_000), Number(values.seconds ?? 240));
-process.stdout.write(`${JSON.stringify(figures, undefined, 2)}\n`);

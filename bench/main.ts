@@ -9,6 +9,7 @@ import { measureBytes } from './bytes.js';
 import { measureCdn } from './cdn.js';
 import { measureCluster } from './cluster.js';
 import { measureFanOut } from './fan-out.js';
+import { measureIdle } from './idle.js';
 import { measureJoins } from './joins.js';
 import { clock, say } from './kit.js';
 import { isPinning, LOAD_CORE, machineFacts, pinSelf } from './machine.js';
@@ -53,6 +54,7 @@ const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table | reado
   soak: measureSoak,
   cdn: measureCdn,
   storm: measureStorm,
+  idle: measureIdle,
   'peers-load': measurePeersLoad,
   'peers-slow': measurePeersSlow,
 };

@@ -8,7 +8,7 @@ import type { Builder } from './viewer-load.js';
 export const QUESTIONS = [
   ...(['fanout', 'small-rooms', 'slow', 'bytes'] as const),
   ...(['uplink', 'api', 'dispatch', 'joins', 'micro'] as const),
-  ...(['poll', 'wake', 'storm', 'cluster', 'many', 'soak', 'cdn'] as const),
+  ...(['poll', 'wake', 'storm', 'cluster', 'many', 'soak', 'cdn', 'idle'] as const),
 ] as const;
 /** Asked with `--peers`: how other servers do the same work. */
 export const PEER_QUESTIONS = ['peers-load', 'peers-slow'] as const;
@@ -37,6 +37,8 @@ export interface Plan {
   readonly crowd: number;
   readonly soakRuns: number;
   readonly soakSeconds: number;
+  /** Viewers of the question of idle ones. */
+  readonly idleViewers: readonly number[];
   /** Publications per second of the fan-out. */
   readonly rates: readonly number[];
   readonly feeds: readonly Feed[];
@@ -97,7 +99,8 @@ export function readPlan(args: readonly string[]): Plan {
   const { quick, peers: isComparing } = values;
   const questions = isComparing ? PEER_QUESTIONS : QUESTIONS;
   return {
-    only: words<Question>('only', values.only, questions) ?? questions,
+    // A crowd of idle viewers takes the machine for minutes: only when asked for.
+    only: words<Question>('only', values.only, questions) ?? questions.filter((q) => q !== 'idle'),
     isComparing,
     peers: values.peer?.split(',') ?? [],
     quick,
@@ -108,6 +111,7 @@ export function readPlan(args: readonly string[]): Plan {
     crowd: number('crowd', values.crowd, quick ? 6000 : 50_000),
     soakRuns: number('runs', values.runs, quick ? 1 : SOAK_RUNS),
     soakSeconds: number('seconds', values.seconds, quick ? 4 : SOAK_SECONDS),
+    idleViewers: numbers('viewers', values.viewers, [quick ? 18_000 : 100_000]),
     rates: numbers('rates', values.rates, quick || isComparing ? [100] : [10, 100, 1000]),
     feeds: words('feeds', values.feeds, FEEDS) ?? (quick ? ['viewers'] : FEEDS),
     offered: numbers('offered', values.offered, quick ? [10_000] : [10_000, 30_000, 50_000]),

@@ -33,9 +33,12 @@ const CALM_MS = 3000;
 export async function measureSlow(bench: Bench): Promise<Table> {
   const rows = new Rows();
   for (let run = 1; run <= bench.plan.runs; run++) {
+    let calmP99Ms = NaN;
     for (const stalled of STALLED) {
       say(`slow run ${run}: ${stalled * 100} % of ${VIEWERS} stop reading`);
-      rows.add({ viewers: VIEWERS, stalled }, await runOnce(bench, stalled, run));
+      const values = await runOnce(bench, stalled, run);
+      if (stalled === 0) calmP99Ms = values.p99Ms;
+      rows.add({ viewers: VIEWERS, stalled }, { ...values, p99Ratio: values.p99Ms / calmP99Ms });
     }
   }
   return {
@@ -44,7 +47,7 @@ export async function measureSlow(bench: Bench): Promise<Table> {
     notes: [
       `${PER_SECOND} danmaku a second, said by ${SPEAKERS} further viewers. Viewers stop reading ` +
         'the moment they have joined and keep their connection; latency and deliveries are ' +
-        'those of the ones who read.',
+        'those of the ones who read; `p99 ratio` is to the run of the same turn in which all read.',
       `Before the window ${FILL_PER_SECOND} danmaku a second fill the buffers of those who do not ` +
         'read, until nothing grows any more (`fill seconds`): while memory is taken for the ' +
         'first time everything is slower.',
@@ -55,11 +58,9 @@ export async function measureSlow(bench: Bench): Promise<Table> {
   };
 }
 
-async function runOnce(
-  bench: Bench,
-  stalled: number,
-  run: number,
-): Promise<Record<string, number>> {
+type SlowFigures = Record<string, number> & { readonly p99Ms: number };
+
+async function runOnce(bench: Bench, stalled: number, run: number): Promise<SlowFigures> {
   const server = await startService();
   try {
     await openRoom(server.studio, ROOM, wideOpenFor(VIEWERS));
@@ -73,7 +74,7 @@ async function runLoad(
   { plan, builder }: Bench,
   server: Server,
   { stalled, seed }: { readonly stalled: number; readonly seed: number },
-): Promise<Record<string, number>> {
+): Promise<SlowFigures> {
   const at = { port: server.edgePort, path: server.path(ROOM), room: ROOM };
   const corpus = new Corpus(seed);
   const speakers = new ViewerLoad(builder, {

@@ -69,6 +69,8 @@ export interface LoadOptions {
   /** Connections opened per second. */
   readonly rate?: number;
   readonly processes?: number;
+  /** Connections on their way at once, of each process; compiled viewers only. */
+  readonly pending?: number;
   /** One token a viewer, in turn. */
   readonly tokens?: readonly string[];
   /** What speaking viewers say, in turn. */
@@ -239,6 +241,7 @@ export class ViewerLoad {
       list.push('--texts', this.#file('texts', quoted));
     }
     if (options.manner !== undefined) list.push('--manner', this.#file('manner', options.manner));
+    if (options.pending !== undefined) list.push('--pending', String(options.pending));
     if (options.stall !== undefined) list.push('--stall', String(options.stall));
     if (options.churn === true) list.push('--churn');
     if (options.http !== undefined) list.push('--http', options.http);

@@ -16,11 +16,23 @@ interface KnownCohort extends Cohort {
 /** Nearly everyone has one seat: a set for each would cost more than the seat. */
 type Seats = Map<string, Seat | Set<Seat>>;
 
+/** Made when a room first means someone by name: most rooms never do. */
+interface Named {
+  readonly users: Seats;
+  readonly devices: Seats;
+}
+
 export class AudienceIndex {
-  readonly #users: Seats = new Map();
-  readonly #devices: Seats = new Map();
+  /** All seats, to look for users and devices in once someone asks for one. */
+  readonly #seats: () => Iterable<Seat>;
+  #named: Named | undefined;
   readonly #cohorts = new Map<string, KnownCohort>();
   #tags = new Map<UserId, readonly string[]>();
+
+  /** `seats`: everyone seated, in any order. */
+  constructor(seats: () => Iterable<Seat>) {
+    this.#seats = seats;
+  }
 
   /** Different sets of tags among those seated. */
   get cohorts(): number {
@@ -41,25 +53,26 @@ export class AudienceIndex {
     if (known !== cohort) seat.viewing = { account, device, cohort: known };
     this.#cohorts.set(known.key, known);
     known.seats++;
-    if (account !== undefined) enter(this.#users, account, seat);
-    if (device !== undefined) enter(this.#devices, device, seat);
+    if (this.#named !== undefined) note(this.#named, seat);
   }
 
   remove(seat: Seat): void {
     const { account, device, cohort } = seat.viewing;
     const known = cohort as KnownCohort;
     if (--known.seats === 0) this.#cohorts.delete(known.key);
-    if (account !== undefined) leave(this.#users, account, seat);
-    if (device !== undefined) leave(this.#devices, device, seat);
+    if (this.#named === undefined) return;
+    if (account !== undefined) leave(this.#named.users, account, seat);
+    if (device !== undefined) leave(this.#named.devices, device, seat);
   }
 
   /** Seats of the users and devices an aim names, whoever else it excludes; undefined: it names none. */
   named({ users, devices }: Aim): Set<Seat> | undefined {
     if (users === undefined && devices === undefined) return undefined;
     const seats = new Set<Seat>();
-    for (const user of users ?? []) for (const seat of seatsAt(this.#users, user)) seats.add(seat);
+    const named = this.#byName();
+    for (const user of users ?? []) for (const seat of seatsAt(named.users, user)) seats.add(seat);
     for (const device of devices ?? []) {
-      for (const seat of seatsAt(this.#devices, device)) seats.add(seat);
+      for (const seat of seatsAt(named.devices, device)) seats.add(seat);
     }
     return seats;
   }
@@ -86,11 +99,19 @@ export class AudienceIndex {
   }
 
   #regroup(user: UserId): void {
-    for (const seat of [...seatsAt(this.#users, user)]) {
+    for (const seat of [...seatsAt(this.#byName().users, user)]) {
       this.remove(seat);
       seat.viewing = this.viewing(seat.identity);
       this.add(seat);
     }
+  }
+
+  #byName(): Named {
+    if (this.#named !== undefined) return this.#named;
+    const named: Named = { users: new Map(), devices: new Map() };
+    for (const seat of this.#seats()) note(named, seat);
+    this.#named = named;
+    return named;
   }
 
   /** Equal tags make the same cohort while anyone of it is seated. */
@@ -105,6 +126,12 @@ function seatsAt(map: Seats, key: string): Iterable<Seat> {
   const held = map.get(key);
   if (held === undefined) return [];
   return held instanceof Set ? held : [held];
+}
+
+function note({ users, devices }: Named, seat: Seat): void {
+  const { account, device } = seat.viewing;
+  if (account !== undefined) enter(users, account, seat);
+  if (device !== undefined) enter(devices, device, seat);
 }
 
 function enter(map: Seats, key: string, seat: Seat): void {

@@ -19,12 +19,13 @@ import {
 } from '../src/wire/outgoing.js';
 import type { Command, JoinCommand, ReceiveCommand, SendCommand } from '../src/wire/schema.js';
 import type { Answered } from './answers.js';
+import { OFF_WHEEL } from './core/due-wheel.js';
 import { NO_ROOM, type RoomOrNone } from './delivery-report.js';
 import { FewMap } from './few-map.js';
 import { Ingress, type IngressOut } from './ingress.js';
 import type { LiveRoom } from './live-room.js';
 import { closeName } from './meters.js';
-import { ROOMS_PER_VIEWER_MAX } from './options.js';
+import { ROOMS_PER_VIEWER_MAX, type EdgeTuning } from './options.js';
 import { Outlet } from './outlet.js';
 import { enterUser, type ViewerParts } from './parts.js';
 import type { Occupant, Seat } from './slice.js';
@@ -37,15 +38,21 @@ interface Stay {
   readonly live: LiveRoom;
 }
 
-/** A viewer heard of lately is not looked after for this long. */
-const QUIET_MS_MAX = 5000;
+/**
+ * Silence after which a viewer is asked, ms. It is told to ask after a heartbeat itself: who does is
+ * never asked as well, who does not is asked with time enough left to answer.
+ */
+function askAfterMs({ heartbeatMs, idleMs }: EdgeTuning): number {
+  return heartbeatMs + Math.max(0, idleMs - heartbeatMs) / 2;
+}
 
 export class Connection implements SocketListener, Occupant, Watcher, IngressOut, Answered {
   readonly outlet: Outlet;
   readonly #id = randomId();
   readonly #socket: ViewerSocket;
   readonly #parts: ViewerParts;
-  readonly #ingress: Ingress;
+  /** Once it says something: most only listen. */
+  #ingress: Ingress | undefined;
   readonly #address: string;
   readonly #stays = new FewMap<RoomId, Stay>();
   /** A ticket for each join under way: a leave takes the ticket back. */
@@ -54,7 +61,6 @@ export class Connection implements SocketListener, Occupant, Watcher, IngressOut
   heldLines = '';
   #reportTat = 0;
   #heardAt: number;
-  #pingedAt = -Infinity;
 
   /** Counted in at `address` already; it counts itself out when it is gone. */
   constructor(
@@ -67,15 +73,15 @@ export class Connection implements SocketListener, Occupant, Watcher, IngressOut
     this.#parts = parts;
     this.#address = address;
     this.#heardAt = parts.clock.now();
+    this.quietUntil = this.#heardAt + askAfterMs(parts.tuning());
     this.outlet = new Outlet(encoding, socket, parts.tuning, parts.meters);
-    this.#ingress = new Ingress(this);
     parts.watchers.add(this);
     this.#greet();
   }
 
   received(bytes: Uint8Array): void {
     this.#heardAt = this.#parts.clock.now();
-    this.#ingress.take(bytes, this.#heardAt);
+    (this.#ingress ??= new Ingress(this)).take(bytes, this.#heardAt);
   }
 
   heard(): void {
@@ -94,38 +100,33 @@ export class Connection implements SocketListener, Occupant, Watcher, IngressOut
     if (wasIn) this.#parts.addresses.remove(this.#address);
   }
 
-  /** Unless it is heard later; a token may expire any time after the join. */
-  quietUntil = 0;
+  place = OFF_WHEEL;
+  quietUntil: number;
 
   sweep(now: number): SweepEnd {
     if (!this.isOpen) return 'fine';
-    const { heartbeatMs, idleMs } = this.#parts.tuning();
+    const tuning = this.#parts.tuning();
     const silentMs = now - this.#heardAt;
-    if (silentMs >= idleMs) {
+    if (silentMs >= tuning.idleMs) {
       this.end(CLOSE.idle, this.#jitterMs());
       return 'fine';
     }
     for (const [room, { seat }] of this.#stays.entries()) {
       if (seat.identity.expiresAt <= now) this.dismiss(room, CLOSE.expired);
     }
-    const sinceMs = Math.min(silentMs, now - this.#pingedAt);
-    if (sinceMs < heartbeatMs) {
-      this.quietUntil =
-        now + this.#quietMs(Math.min(heartbeatMs - sinceMs, idleMs - silentMs), now);
-      return 'fine';
-    }
-    this.#pingedAt = now;
+    const leftMs = askAfterMs(tuning) - silentMs;
+    this.quietUntil = now + (leftMs > 0 ? leftMs : tuning.idleMs - silentMs);
+    for (const [, { seat }] of this.#stays.entries()) this.#hasten(seat);
+    if (leftMs > 0) return 'fine';
     this.#socket.ping();
     return 'pinged';
   }
 
-  /** At most `ms`, and so little that what is tuned holds soon; less where a token expires. */
-  #quietMs(ms: number, now: number): number {
-    let quietMs = Math.min(ms, QUIET_MS_MAX);
-    for (const [, { seat }] of this.#stays.entries()) {
-      quietMs = Math.min(quietMs, seat.identity.expiresAt - now);
-    }
-    return quietMs;
+  /** It is looked after when a token expires at the latest. */
+  #hasten({ identity }: Seat): void {
+    if (identity.expiresAt >= this.quietUntil) return;
+    this.quietUntil = identity.expiresAt;
+    this.#parts.watchers.hasten(this);
   }
 
   /** Ends the stay in one room, or the connection when it is in no other. */
@@ -228,6 +229,7 @@ export class Connection implements SocketListener, Occupant, Watcher, IngressOut
     } else if (wasWanted) {
       // The room's own text: many hold one, not each its own.
       this.#stays.set(entered.live.room, entered);
+      this.#hasten(entered.seat);
       const { user, role } = entered.seat.identity;
       if (role !== 'guest') enterUser(this.#parts, this, user.id);
     } else {
@@ -309,7 +311,7 @@ export class Connection implements SocketListener, Occupant, Watcher, IngressOut
     this.end(CLOSE.badInput);
   }
 
-  /** Sends the refusals that wait; nothing once the connection has ended. */
+  /** Sends the refusals that wait. */
   tellHeld(): void {
     if (this.isOpen && !this.#flushHeld()) this.end(CLOSE.slow, this.#jitterMs());
   }

@@ -6,6 +6,7 @@ import { CLOSE, type CloseCode } from '../src/close-codes.js';
 import type { RoomId } from '../src/ids.js';
 import { byeLine } from '../src/wire/outgoing.js';
 import type { Classes, Position } from '../src/words.js';
+import { OFF_WHEEL } from './core/due-wheel.js';
 import type { LiveRoom } from './live-room.js';
 import { closeName } from './meters.js';
 import { Outlet } from './outlet.js';
@@ -94,16 +95,21 @@ export class EventStream implements Occupant, Watcher {
     this.#over();
   }
 
-  readonly quietUntil = 0;
+  place = OFF_WHEEL;
+  quietUntil = 0;
 
   sweep(now: number): SweepEnd {
     if (this.#isOver || this.#stay === undefined) return 'fine';
-    if (this.#stay.seat.identity.expiresAt <= now) {
+    const { expiresAt } = this.#stay.seat.identity;
+    if (expiresAt <= now) {
       this.end(CLOSE.expired);
       return 'fine';
     }
-    if (now - this.#beatAt < this.#parts.tuning().heartbeatMs) return 'fine';
-    this.#beatAt = now;
+    const { heartbeatMs } = this.#parts.tuning();
+    const isDue = now - this.#beatAt >= heartbeatMs;
+    if (isDue) this.#beatAt = now;
+    this.quietUntil = Math.min(this.#beatAt + heartbeatMs, expiresAt);
+    if (!isDue) return 'fine';
     this.#pipe.send(COMMENT);
     return 'pinged';
   }

@@ -4,6 +4,7 @@
  */
 import { SOCKET_MESSAGE_BYTES_MAX, COMMAND_BYTES_MAX } from '../src/limits.js';
 import { processCpuMs, reachableHost } from '../src/adapters/host.js';
+import { afterEvents } from '../src/adapters/loop-turns.js';
 import type { Bus } from '../src/ports/bus.js';
 import type { Clock } from '../src/ports/clock.js';
 import type { Log } from '../src/ports/log.js';
@@ -24,6 +25,7 @@ import { Fanout } from './fanout.js';
 import { faultReporter } from './faults.js';
 import { ViewerHttp } from './http.js';
 import { Hub } from './hub.js';
+import { JoinTurns } from './join-turns.js';
 import { AddressCounts } from './limits-by-address.js';
 import { LoadReports } from './load-report.js';
 import { edgeGauges, edgeMeters } from './meters.js';
@@ -77,6 +79,7 @@ export async function startEdge(options: EdgeOptions, parts: EdgeParts): Promise
   const { hub, watchers, fanout, ...made } = makeParts(options, parts, stage);
   const stopParts = () => {
     stage.isDraining = true;
+    made.joinTurns.stop();
     made.everyone.cancel();
     made.acks.stop();
     made.audience.stop();
@@ -91,7 +94,7 @@ export async function startEdge(options: EdgeOptions, parts: EdgeParts): Promise
     made.presence.stop();
     made.elsewhere.stop();
   };
-  const server = await listen(options, parts, made.viewers).catch((error: unknown) => {
+  const server = await listen(options, parts, made).catch((error: unknown) => {
     stopParts();
     throw error;
   });
@@ -107,6 +110,7 @@ export async function startEdge(options: EdgeOptions, parts: EdgeParts): Promise
     tune: (change) => {
       stage.tuned = { ...stage.tuned, ...change };
       fanout.retune();
+      watchers.retune();
     },
     isReady: () => !stage.isDraining && bus.isUp(),
     drain: async (windowMs) => {
@@ -168,7 +172,10 @@ function makeParts(options: EdgeOptions, parts: EdgeParts, stage: Stage) {
   const cpuMs = parts.cpuMs ?? processCpuMs;
   const fanout = new Fanout({ clock, tuning, meters, fault, cpuMs });
   const thinning = new Thinning({ clock, tuning, meters });
-  const newcomers = new Newcomers({ clock, random, tuning, level: () => thinning.level });
+  const joinTurns = new JoinTurns({ clock, later: afterEvents, fault });
+  const newcomers = new Newcomers({
+    ...{ clock, random, tuning, level: () => thinning.level, fullMs: () => joinTurns.fullMs },
+  });
   const presence = new Presence({ edge, bus, clock, meters });
   const acks = new Acks({ clock, meters, reports: new DeliveryReports(edge, bus) });
   const hub = new Hub({
@@ -199,15 +206,20 @@ function makeParts(options: EdgeOptions, parts: EdgeParts, stage: Stage) {
   edgeGauges(parts.meter, { hub, uplink, addresses, acks, thinning });
   return {
     ...{ hub, watchers, fanout, thinning, audience, uplink, viewers, presence, acks, everyone },
-    elsewhere,
+    ...{ elsewhere, joinTurns },
   };
 }
 
-function listen(options: EdgeOptions, parts: EdgeParts, viewers: ViewerParts) {
+function listen(
+  options: EdgeOptions,
+  parts: EdgeParts,
+  { viewers, joinTurns }: Pick<ReturnType<typeof makeParts>, 'viewers' | 'joinTurns'>,
+) {
   const door = new Door(viewers);
   const http = new ViewerHttp(viewers);
   return (parts.listen ?? listenBy(options.sockets, parts.log))(serverOptions(options), {
     upgrade: (request) => door.upgrade(request),
+    inTurn: (bytes, join) => joinTurns.run(bytes, join),
     request: (request, exchange) => http.serve(request, exchange),
     fault: viewers.fault,
   });

@@ -1,6 +1,7 @@
 /**
  * Owns how fast newcomers come in while the edge has more to send than it should: those who are here
- * go before those who are not yet. Rule: SPEC E-SHED-5.
+ * go before those who are not yet; and shutting the door while more wait for their turn than can be
+ * held. Rules: SPEC E-SHED-5, E-JOIN-3.
  */
 import { gcra, gcraWaitMs, type Quota } from '../src/gcra.js';
 import type { Clock } from '../src/ports/clock.js';
@@ -19,6 +20,8 @@ export interface NewcomersParts {
   readonly random: Random;
   readonly tuning: () => EdgeTuning;
   readonly level: () => ShedLevel;
+  /** How long those who wait for their turn will take, ms, when no more can; undefined: they can. */
+  readonly fullMs: () => number | undefined;
 }
 
 export class Newcomers {
@@ -31,13 +34,16 @@ export class Newcomers {
 
   /** When one who is turned away now should come again, ms; undefined: the door is open. */
   waitMs(): number | undefined {
-    const { clock, level, random, tuning } = this.#parts;
+    const { clock, fullMs, level, random, tuning } = this.#parts;
     const now = clock.now();
+    const full = fullMs();
+    // Back within the time after that in which as many again have their turn.
+    if (full !== undefined) return spread(full, Math.max(full, tuning().reconnectJitterMs), random);
     const held = level();
     if (held === 'none') return undefined;
     const ms = gcraWaitMs(this.#tat, now, NEWCOMERS[held]);
     // All those turned away at once must not be back at once.
-    return ms === 0 ? undefined : ms + random.below(tuning().reconnectJitterMs + 1);
+    return ms === 0 ? undefined : spread(ms, tuning().reconnectJitterMs, random);
   }
 
   /** Lets one in, or says as `waitMs` when it should come again. */
@@ -50,4 +56,8 @@ export class Newcomers {
     this.#tat = tat;
     return undefined;
   }
+}
+
+function spread(ms: number, overMs: number, random: Random): number {
+  return Math.ceil(ms) + random.below(Math.ceil(overMs) + 1);
 }

@@ -29,7 +29,7 @@ export interface SeatingParts {
 const CREDIT_STEP = 0.618;
 
 export class Seating {
-  readonly audience = new AudienceIndex();
+  readonly audience = new AudienceIndex(() => this.seats());
   readonly #parts: SeatingParts;
   readonly #frames: RoomFrames;
   #slices: Slice[] = [];

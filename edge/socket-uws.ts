@@ -9,17 +9,15 @@ import { catchUp } from '../src/adapters/loop-turns.js';
 import { BarrageError } from '../src/errors.js';
 import { LightQuery } from './light-query.js';
 import { UwsExchange, type Unsettled } from './uws-exchange.js';
+import { takeOut, UwsSocket, type Accepted } from './uws-socket.js';
 import { HEADERS_READ } from './viewer-server.js';
 import type {
   Handshake,
   HandshakeRequest,
   HttpReply,
-  SendAnswer,
-  SocketListener,
   ViewerServer,
   ViewerServerHandlers,
   ViewerServerOptions,
-  ViewerSocket,
 } from './viewer-server.js';
 
 /** Headers of a request, bytes; the library's own 4 KiB is too little for long tokens and cookies. */
@@ -30,13 +28,9 @@ const FREE_PORT_TRIES = 5;
 const SUPPORTED = 'Node 20 or 22 on Linux (x64, arm64, glibc), macOS or Windows';
 
 type Uws = typeof uws;
-type Socket = uws.WebSocket<UserData>;
+/** All that is known of a connection hangs on one field: each further one costs every viewer. */
 interface UserData {
-  /** Let go of once open: it holds what the handshake needed. */
-  accepted: { readonly isBinary: boolean; open(socket: ViewerSocket): SocketListener } | undefined;
-  readonly address: string;
-  socket: UwsSocket | undefined;
-  listener: SocketListener | undefined;
+  readonly socket: UwsSocket;
 }
 
 /** Listens; see `ListenViewers`. */
@@ -46,7 +40,7 @@ export async function listenUws(
 ): Promise<ViewerServer> {
   const library = await loadLibrary();
   const app = library.App();
-  const open = new Set<UwsSocket>();
+  const open: UwsSocket[] = [];
   const exchanges = new Set<Unsettled>();
   serveSockets(app, { library, options, handlers, open });
   app.any('/*', (response, request) => {
@@ -67,7 +61,7 @@ export async function listenUws(
     close: () => {
       pause();
       for (const exchange of exchanges) exchange.cut();
-      for (const socket of open) socket.cut();
+      for (const socket of [...open]) socket.cut();
     },
   };
 }
@@ -135,7 +129,7 @@ interface Serving {
   readonly library: Uws;
   readonly options: ViewerServerOptions;
   readonly handlers: ViewerServerHandlers;
-  readonly open: Set<UwsSocket>;
+  readonly open: UwsSocket[];
 }
 
 function serveSockets(app: uws.TemplatedApp, serving: Serving): void {
@@ -153,33 +147,38 @@ function serveSockets(app: uws.TemplatedApp, serving: Serving): void {
       shakeHands(response, request, context, handlers);
     },
     open: (native) => {
-      const data = native.getUserData();
-      const { accepted } = data;
-      data.accepted = undefined;
-      const socket = new UwsSocket(native, data.address, accepted?.isBinary === true);
-      data.socket = socket;
-      open.add(socket);
-      guard(handlers, 'open', () => (data.listener = accepted?.open(socket)));
-      if (data.listener === undefined) socket.cut();
+      const { socket } = native.getUserData();
+      const accepted = socket.opened(native);
+      socket.index = open.push(socket) - 1;
+      guard(handlers, 'open', () => (socket.listener = accepted.open(socket)));
+      if (socket.listener === undefined) socket.cut();
     },
     message: (native, message, isBinary) => {
       catchUp();
-      const { listener, socket } = native.getUserData();
+      const { socket } = native.getUserData();
       const done = guard(handlers, 'message', () => {
-        listener?.received(new Uint8Array(message), isBinary);
+        socket.listener?.received(new Uint8Array(message), isBinary);
       });
-      if (!done) socket?.cut();
+      if (!done) socket.cut();
     },
-    ping: (native) => guard(handlers, 'ping', () => native.getUserData().listener?.heard()),
-    pong: (native) => guard(handlers, 'pong', () => native.getUserData().listener?.heard()),
+    ping: (native) => hear(native, handlers),
+    pong: (native) => hear(native, handlers),
     close: (native) => {
-      const data = native.getUserData();
-      if (data.socket === undefined) return;
-      data.socket.forget();
-      open.delete(data.socket);
-      guard(handlers, 'close', () => data.listener?.closed());
+      const { socket } = native.getUserData();
+      socket.forget();
+      takeOut(open, socket);
+      guard(handlers, 'close', () => socket.listener?.closed());
     },
   });
+}
+
+/** A sign of life: what an idle viewer costs, so without a closure. */
+function hear(native: uws.WebSocket<UserData>, handlers: ViewerServerHandlers): void {
+  try {
+    native.getUserData().socket.listener?.heard();
+  } catch (error) {
+    handlers.fault('pong', error);
+  }
 }
 
 function shakeHands(
@@ -202,31 +201,41 @@ function shakeHands(
     writeReply(response, answer.reply);
     return;
   }
-  // The library copies this object: what happens to the socket shows on the copy only.
-  let isOpen = false;
-  const accepted = {
-    isBinary: answer.isBinary,
-    open: (socket: ViewerSocket) => {
-      isOpen = true;
-      return answer.open(socket);
-    },
-  };
-  const data: UserData = {
-    accepted,
-    address: shake.address,
-    socket: undefined,
-    listener: undefined,
-  };
+  const [key, extensions] = ['sec-websocket-key', 'sec-websocket-extensions'].map((name) =>
+    request.getHeader(name),
+  ) as [string, string];
+  const complete = () => completeHandshake({ response, context, key, extensions }, answer);
+  // What is kept of a request while it waits: its query, and what the library needs.
+  const bytes = request.getQuery()?.length ?? 0;
+  let isGone = false;
+  const isDone = handlers.inTurn(bytes + key.length + extensions.length, (isWanted) => {
+    if (isGone) return;
+    isGone = true;
+    if (isWanted) return void response.cork(complete);
+    answer.abandoned();
+    response.close();
+  });
+  if (isDone) return;
+  response.onAborted(() => {
+    if (!isGone) answer.abandoned();
+    isGone = true;
+  });
+}
+
+interface Completing {
+  readonly response: uws.HttpResponse;
+  readonly context: uws.us_socket_context_t;
+  readonly key: string;
+  readonly extensions: string;
+}
+
+function completeHandshake({ response, context, key, extensions }: Completing, answer: Accepted) {
+  // The library copies this object's fields, not what they hold.
+  const socket = new UwsSocket(answer);
   try {
-    response.upgrade(
-      data,
-      request.getHeader('sec-websocket-key'),
-      answer.protocol,
-      request.getHeader('sec-websocket-extensions'),
-      context,
-    );
+    response.upgrade<UserData>({ socket }, key, answer.protocol, extensions, context);
   } finally {
-    if (!isOpen) answer.abandoned();
+    if (socket.isAwaited) answer.abandoned();
   }
 }
 
@@ -290,44 +299,5 @@ function guard(handlers: ViewerServerHandlers, where: string, run: () => void): 
   } catch (error) {
     handlers.fault(where, error);
     return false;
-  }
-}
-
-class UwsSocket implements ViewerSocket {
-  #native: Socket | undefined;
-
-  constructor(
-    native: Socket,
-    readonly address: string,
-    readonly isBinary: boolean,
-  ) {
-    this.#native = native;
-  }
-
-  send(content: string | Uint8Array): SendAnswer {
-    if (this.#native === undefined) return 'lost';
-    const answer = this.#native.send(content, this.isBinary, false);
-    return answer === 1 ? 'sent' : answer === 0 ? 'buffered' : 'lost';
-  }
-
-  bufferedBytes(): number {
-    return this.#native?.getBufferedAmount() ?? 0;
-  }
-
-  ping(): void {
-    this.#native?.ping();
-  }
-
-  end(code: number, reason: string): void {
-    this.#native?.end(code, reason);
-  }
-
-  cut(): void {
-    this.#native?.close();
-  }
-
-  /** After the close event the native object must not be touched. */
-  forget(): void {
-    this.#native = undefined;
   }
 }

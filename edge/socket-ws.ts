@@ -176,8 +176,13 @@ function upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer, serving
     socket.destroy();
     return;
   }
-  if (answer.accept) shakeHands({ request, socket, head, answer, address }, serving);
-  else answerOn(request, socket, answer.reply);
+  if (!answer.accept) return answerOn(request, socket, answer.reply);
+  const accepted = answer;
+  serving.handlers.inTurn((request.url ?? '').length, (isWanted) => {
+    if (isWanted) return shakeHands({ request, socket, head, answer: accepted }, serving);
+    accepted.abandoned();
+    socket.destroy();
+  });
 }
 
 const BODY_UNREAD: HttpReply = {
@@ -191,11 +196,10 @@ interface Shaking {
   readonly socket: Socket;
   readonly head: Buffer;
   readonly answer: Accepted;
-  readonly address: string;
 }
 
 function shakeHands(shaking: Shaking, { handlers, chosen, shaker, ...rest }: Serving): void {
-  const { request, socket, head, answer, address } = shaking;
+  const { request, socket, head, answer } = shaking;
   let isOpen = false;
   if (answer.protocol !== '') chosen.set(request, answer.protocol);
   try {
@@ -203,7 +207,7 @@ function shakeHands(shaking: Shaking, { handlers, chosen, shaker, ...rest }: Ser
       isOpen = true;
       const wrapper = rest.wrappers[answer.isBinary ? 'binary' : 'text'];
       const { bufferedBytesMax } = rest.options;
-      const viewer = new WsSocket({ native, socket, address, wrapper, bufferedBytesMax });
+      const viewer = new WsSocket({ native, socket, wrapper, bufferedBytesMax });
       rest.sockets.add(viewer);
       native.once('close', () => rest.sockets.delete(viewer));
       viewer.begin(answer, handlers);

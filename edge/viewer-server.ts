@@ -15,7 +15,6 @@ export interface Pipe {
 }
 
 export interface ViewerSocket extends Pipe {
-  readonly address: string;
   ping(): void;
   /** Sends a close frame with at most 123 bytes of reason; `closed` is called before it returns. */
   end(code: number, reason: string): void;
@@ -117,6 +116,11 @@ export interface ViewerServerOptions {
 
 export interface ViewerServerHandlers {
   upgrade(request: HandshakeRequest): Handshake;
+  /**
+   * Completes an accepted handshake now or in turn; true when it has done so. `bytes`: what `join`
+   * holds until then. Called with false, `join` lets go of the connection.
+   */
+  inTurn(bytes: number, join: (isWanted: boolean) => void): boolean;
   request(request: HttpRequest, exchange: HttpExchange): void;
   /** Something a handler threw. */
   fault(where: string, error: unknown): void;

@@ -39,13 +39,11 @@ export interface WsParts {
   readonly native: NativeSocket;
   /** Beneath it: `ws` writes its pongs and closes there as whole frames, and so do we. */
   readonly socket: Socket;
-  readonly address: string;
   readonly wrapper: Wrapper;
   readonly bufferedBytesMax: number;
 }
 
 export class WsSocket implements ViewerSocket {
-  readonly address: string;
   readonly #native: NativeSocket;
   readonly #socket: Socket;
   readonly #wrapper: Wrapper;
@@ -53,8 +51,7 @@ export class WsSocket implements ViewerSocket {
   #closed: (() => void) | undefined;
   #isOver = false;
 
-  constructor({ native, socket, address, wrapper, bufferedBytesMax }: WsParts) {
-    this.address = address;
+  constructor({ native, socket, wrapper, bufferedBytesMax }: WsParts) {
     this.#native = native;
     this.#socket = socket;
     this.#wrapper = wrapper;

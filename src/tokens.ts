@@ -46,6 +46,8 @@ export type TokenFlaw =
   'malformed' | 'unknown_key' | 'bad_signature' | 'expired' | 'wrong_audience' | 'bad_claims';
 
 export const TOKEN_SECRET_BYTES_MIN = 32;
+/** One for all: each viewer keeps what its token named. */
+const NO_TAGS: readonly string[] = [];
 const ROLES: readonly string[] = ['guest', 'member', 'moderator', 'host'];
 
 export function opensRoom(claims: ViewerClaims, room: RoomId): boolean {
@@ -161,7 +163,7 @@ function claimsOf(payload: Record<string, unknown>): ViewerClaims | TokenFlaw {
     badge: typeof badge === 'string' ? badge.slice(0, 64) : undefined,
     rooms,
     role: user === undefined ? 'guest' : ((role as Role | undefined) ?? 'member'),
-    tags: tags ?? [],
+    tags: tags ?? NO_TAGS,
     device: device as string | undefined,
     expiresAt: (exp as number) * 1000,
   };

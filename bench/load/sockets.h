@@ -14,12 +14,11 @@
 
 #define READ_BYTES (256 * 1024)
 #define BUFFER_BYTES (16 << 20)
-#define HANDSHAKES_MAX 256
 #define HANDSHAKE_US 15000000
 
 struct options {
   const char *host, *path, *room;
-  int port, viewers, processes, rooms, rate, addresses, deflate, churn, seconds;
+  int port, viewers, processes, rooms, rate, addresses, deflate, churn, seconds, pending;
   double stall;
   char **tokens, **texts;
   int ntokens, ntexts;
@@ -37,7 +36,8 @@ struct viewer {
 };
 
 static struct options opt = {.host = "127.0.0.1", .path = "/v1/ws", .room = "room", .viewers = 1,
-                             .processes = 1, .rooms = 1, .rate = 2000, .addresses = 4, .seconds = 600};
+                             .processes = 1, .rooms = 1, .rate = 2000, .addresses = 4, .seconds = 600,
+                             .pending = 256};
 static struct shared *shared;
 static struct stats *stats;
 static struct viewer *viewers;

@@ -39,7 +39,7 @@ static void open_some(int count, int64_t now) {
   static int64_t started, asked;
   static int next;
   if (started == 0) started = now;
-  for (int i = 0; i < count && pending < HANDSHAKES_MAX; i++) {
+  for (int i = 0; i < count && pending < opt.pending; i++) {
     if (!opt.churn && asked * 1000000 * opt.processes >= (now - started) * opt.rate) return;
     struct viewer *v = &viewers[next++ % count];
     if (v->state == IDLE && v->since == 0) { start_viewer(v); asked++; }
@@ -142,7 +142,7 @@ static void read_options(int argc, char **argv) {
       {"viewers", 1, 0, 'n'}, {"processes", 1, 0, 'P'}, {"rate", 1, 0, 'R'}, {"addresses", 1, 0, 'a'},
       {"format", 1, 0, 'f'}, {"tokens", 1, 0, 't'}, {"texts", 1, 0, 'x'}, {"stall", 1, 0, 's'},
       {"seconds", 1, 0, 'S'}, {"manner", 1, 0, 'm'}, {"rooms", 1, 0, 'o'}, {"churn", 0, 0, 'c'},
-      {"http", 1, 0, 'H'}, {"heed", 0, 0, 'e'}, {0, 0, 0, 0}};
+      {"pending", 1, 0, 'g'}, {"http", 1, 0, 'H'}, {"heed", 0, 0, 'e'}, {0, 0, 0, 0}};
   for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;) switch (o) {
     case 'h': opt.host = optarg; break;
     case 'p': opt.port = atoi(optarg); break;
@@ -159,14 +159,15 @@ static void read_options(int argc, char **argv) {
     case 'S': opt.seconds = atoi(optarg); break;
     case 'm': read_manner(optarg); break;
     case 'o': opt.rooms = atoi(optarg); break;
+    case 'g': opt.pending = atoi(optarg); break;
     case 'c': opt.churn = 1; break;
     case 'H': opt.http = strcmp(optarg, "poll") == 0 ? POLLS : EVENTS; break;
     case 'e': opt.heed = 1; break;
     default: exit(2);
   }
   if (opt.port <= 0 || opt.viewers < 1 || opt.processes < 1 || opt.processes > PROCESSES_MAX ||
-      opt.rooms < 1 || opt.rate < 1 || opt.addresses < 1 || opt.stall < 0 || opt.stall > 1) {
-    fprintf(stderr, "viewers: --port, --viewers, --processes, --rooms, --rate or --addresses out of bounds\n");
+      opt.rooms < 1 || opt.rate < 1 || opt.pending < 1 || opt.addresses < 1 || opt.stall < 0 || opt.stall > 1) {
+    fprintf(stderr, "viewers: --port, --viewers, --processes, --rooms, --rate, --pending or --addresses out of bounds\n");
     exit(2);
   }
 }

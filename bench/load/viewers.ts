@@ -24,7 +24,8 @@ function readOrder(): { order: ViewerOrder; seconds: number } {
     options: {
       ...{ host: text, port: text, path: text, room: text, viewers: text, processes: text },
       ...{ rate: text, addresses: text, format: text, tokens: text, texts: text, stall: text },
-      ...{ seconds: text, rooms: text, churn: { type: 'boolean' } },
+      // `pending` is for the compiled ones: these are slower than any bound on it.
+      ...{ seconds: text, rooms: text, pending: text, churn: { type: 'boolean' } },
     },
   });
   const lines = (path: string | undefined): string[] =>

@@ -9,9 +9,28 @@ import { hashUser } from '../../src/sketch/user-hash.js';
 import { presentUser, type Kept, type PresentUser } from '../../src/wire/presence.js';
 import type { Speaker } from '../../src/words.js';
 
-interface Present {
+interface Several {
   user: Speaker;
   connections: number;
+}
+
+/** Nearly everyone has one connection: an object for the number would cost more than the rest. */
+type Present = Speaker | Several;
+
+function isSeveral(present: Present): present is Several {
+  return 'connections' in present;
+}
+
+function connectionsOf(present: Present): number {
+  return isSeveral(present) ? present.connections : 1;
+}
+
+function userOf(present: Present): Speaker {
+  return isSeveral(present) ? present.user : present;
+}
+
+function rowOf(present: Present): PresentUser {
+  return presentUser(userOf(present), connectionsOf(present));
 }
 
 export class RoomUsers {
@@ -40,26 +59,32 @@ export class RoomUsers {
   enter(user: Speaker): void {
     const present = this.#users.get(user.id);
     if (present === undefined) {
-      this.#users.set(user.id, { user, connections: 1 });
+      this.#users.set(user.id, user);
       if (this.#seen !== undefined) {
         this.#seen.add(hashUser(user.id));
         this.#isSketchNew = true;
       }
+      this.#digest.toggle(user.id, 1);
     } else {
-      this.#digest.toggle(user.id, present.connections);
-      present.connections++;
-      present.user = user;
+      const before = connectionsOf(present);
+      this.#users.set(user.id, { user, connections: before + 1 });
+      this.#digest.toggle(user.id, before);
+      this.#digest.toggle(user.id, before + 1);
     }
-    this.#digest.toggle(user.id, present?.connections ?? 1);
     this.#note(user.id);
   }
 
   leave(id: UserId): void {
     const present = this.#users.get(id);
     if (present === undefined) return;
-    this.#digest.toggle(id, present.connections);
-    if (--present.connections === 0) this.#users.delete(id);
-    else this.#digest.toggle(id, present.connections);
+    const before = connectionsOf(present);
+    this.#digest.toggle(id, before);
+    if (before === 1) {
+      this.#users.delete(id);
+    } else {
+      this.#users.set(id, { user: userOf(present), connections: before - 1 });
+      this.#digest.toggle(id, before - 1);
+    }
     this.#note(id);
   }
 
@@ -83,7 +108,7 @@ export class RoomUsers {
       if (rows.length >= most) break;
       this.#changed.delete(id);
       const present = this.#users.get(id);
-      rows.push(present === undefined ? [id, 0] : presentUser(present.user, present.connections));
+      rows.push(present === undefined ? [id, 0] : rowOf(present));
     }
     return rows;
   }
@@ -100,7 +125,7 @@ export class RoomUsers {
   /** All users; what changed counts as told. */
   takeList(): PresentUser[] {
     this.#changed.clear();
-    return Array.from(this.#users.values(), (each) => presentUser(each.user, each.connections));
+    return Array.from(this.#users.values(), rowOf);
   }
 
   /** What the owner must have when nothing was lost; empty where only numbers are kept. */

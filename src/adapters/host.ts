@@ -1,4 +1,5 @@
-/** Owns what the operating system says of this process and machine: CPU time and its own address. */
+/** Owns what the operating system says of this process and machine: CPU time, buffers, its own address. */
+import { readFileSync } from 'node:fs';
 import { availableParallelism, networkInterfaces } from 'node:os';
 
 /** CPU time this process has used since its start, milliseconds. */
@@ -10,6 +11,16 @@ export function processCpuMs(): number {
 /** Cores this process may use. */
 export function coreCount(): number {
   return availableParallelism();
+}
+
+/** Largest send buffer of a TCP connection, bytes; undefined where the system does not tell. */
+export function sendBufferBytes(path = '/proc/sys/net/ipv4/tcp_wmem'): number | undefined {
+  try {
+    const most = Number(readFileSync(path, 'utf8').trim().split(/\s+/)[2]);
+    return Number.isSafeInteger(most) ? most : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -42,6 +42,15 @@ export function runSoon(run: () => void): Cancel {
   });
 }
 
+/**
+ * Runs once this turn's socket events have been taken, and is never caught up with: for what must not
+ * run within a callback of a socket library.
+ */
+export function afterEvents(run: () => void): Cancel {
+  const immediate = setImmediate(run);
+  return { cancel: () => clearImmediate(immediate) };
+}
+
 /** Runs what is overdue, once; cheap when nothing is. What fails does so as in a timer of its own. */
 export function catchUp(): void {
   const now = performance.now();

@@ -68,8 +68,8 @@ describe('aims', () => {
 
   it('E-SCOPE-2 an expression is looked at once a cohort, however many viewers and frames', () => {
     const aims = new Aims();
-    const index = new AudienceIndex();
-    const seats = Array.from({ length: 3000 }, (_, i) =>
+    const index: AudienceIndex = new AudienceIndex(() => seats);
+    const seats: Seat[] = Array.from({ length: 3000 }, (_, i) =>
       seatOf(index, `u${i}`, [`t${i % 3}`, 'x']),
     );
     expect(index.cohorts).toBe(3);
@@ -84,8 +84,22 @@ describe('aims', () => {
     expect(index.cohorts).toBe(0);
   });
 
+  it('E-IDLE-1 who is meant by name is found though nobody was until then, and who comes and goes', () => {
+    const seats: Seat[] = [];
+    const index = new AudienceIndex(() => seats);
+    for (let i = 0; i < 100; i++) seats.push(seatOf(index, `u${i}`, []));
+    const aim = new Aims().read(encodeTarget({ users: [user('u7'), user('late')] }));
+    expect([...index.named(aim)!]).toEqual([seats[7]]);
+    const late = seatOf(index, 'late', []);
+    expect([...index.named(aim)!]).toEqual([seats[7], late]);
+    index.remove(seats[7]!);
+    index.setTags(user('late'), ['vip']);
+    expect([...index.named(aim)!]).toEqual([late]);
+    expect([...late.viewing.cohort.tags]).toEqual(['vip']);
+  });
+
   it("R-SCOPE-3 a studio's tags stand beside the token's and go again", () => {
-    const index = new AudienceIndex();
+    const index = new AudienceIndex(() => []);
     index.replaceTags([[user('a'), ['vip']]]);
     const a = seatOf(index, 'a', ['own']);
     const b = seatOf(index, 'b', []);

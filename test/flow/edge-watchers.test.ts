@@ -16,6 +16,7 @@ function setUp(count: number, end: () => SweepEnd = () => 'fine') {
   });
   const swept = Array.from({ length: count }, () => 0);
   const all = swept.map((_, i) => ({
+    place: -1,
     quietUntil: 0,
     sweep: () => {
       swept[i]! += 1;
@@ -57,7 +58,7 @@ describe('sweeps', () => {
     const before = [...swept];
     for (let i = 0; i < 300; i++) {
       watchers.remove(all[i]!);
-      watchers.add({ quietUntil: 0, sweep: () => 'fine', end: () => undefined });
+      watchers.add({ place: -1, quietUntil: 0, sweep: () => 'fine', end: () => undefined });
       clock.advance(10);
     }
     for (let i = 300; i < 1000; i++) expect(swept[i]! - before[i]!).toBeGreaterThanOrEqual(2);
