@@ -14,6 +14,8 @@ export interface CdnView {
   readonly since: number;
   readonly why: CdnWhy;
   readonly online: number;
+  /** Droppable bytes a second that the audience asks for, by whichever way, before compression. */
+  readonly egressBytesPerSecond: number;
   /** Somebody writes the files of the room's shard. */
   readonly written: boolean;
   readonly sources: readonly CdnSource[];
