@@ -29,6 +29,11 @@ const RoomAnswer = Type.Object({
     Type.Object({ id: Type.String(), url: Type.String(), weight: Type.Integer() }),
     { description: 'As viewers are told them' },
   ),
+  regions: Type.Record(
+    Type.String(),
+    Type.Array(Type.Union([Type.Integer(), Type.Null()])),
+    { description: 'Weights of viewers of some regions, in the order of sources; null: not for them' },
+  ),
 });
 const Spec = Type.Unsafe<CdnSpec>(CdnSpecSchema);
 const TableBody = Type.Object(

@@ -71,7 +71,7 @@ export class CdnPower implements Power {
     return {
       ...{ choice: settings().cdn, mode, since, why, online: state.online },
       egressBytesPerSecond: egress,
-      ...{ written: this.#isWritten, sources: cdn.sources },
+      ...{ written: this.#isWritten, sources: cdn.sources, regions: cdn.regions },
     };
   }
 
@@ -157,8 +157,10 @@ export class CdnPower implements Power {
   #factOf(mode: 'on' | 'off'): CdnFact {
     if (mode === 'off') return { mode };
     const { cdn, room } = this.#host;
-    const { pollMs, segmentMs, sources } = cdn;
-    return { mode, pollMs, segmentMs, manifest: manifestName(room), sources };
+    const { pollMs, segmentMs, sources, regions } = cdn;
+    const hasRegions = Object.keys(regions).length > 0;
+    const fact = { mode, pollMs, segmentMs, manifest: manifestName(room), sources };
+    return hasRegions ? { ...fact, regions } : fact;
   }
 
   /** Viewers hear of it in the commit that keeps it; until then nothing has changed. */
