@@ -96,7 +96,7 @@ export const SETTINGS = {
   guestsSpeak: flag(false, 'viewers without an account may speak'),
   cdn: choice<CdnChoice>('auto', CDN_CHOICES, 'droppable publications by CDN; auto: by the marks'),
   cdnOnAbove: number('count', 200_000, 1, 1_000_000_000, 'with auto: on from so many viewers'),
-  cdnOffBelow: number('count', 100_000, 0, 1_000_000_000, 'with auto: off below, after cdnStayMs'),
+  cdnOffBelow: number('count', 100_000, 0, 999_999_999, 'with auto: off below, after cdnStayMs'),
   // As many viewers as those of cdnOnAbove ask for at 20 publications/s of 268 bytes.
   cdnEgressOnAbove: number(
     'bytes',
@@ -109,7 +109,7 @@ export const SETTINGS = {
     'bytes',
     2 ** 29,
     0,
-    2 ** 50,
+    2 ** 50 - 1,
     'with auto: off below that too, after cdnStayMs',
   ),
   cdnStayMs: number('ms', 60_000, 1000, 3_600_000, 'with auto: the least time between changes'),

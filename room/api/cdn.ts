@@ -17,7 +17,8 @@ const RoomAnswer = Type.Object({
   since: Type.Integer({ description: 'Unix milliseconds of the last change; 0: never' }),
   why: Type.Unsafe<CdnWhy>({
     ...{ type: 'string', enum: CDN_WHYS },
-    description: 'Of the last change; audience, egress: the mark that it went over, or fell below last',
+    description:
+      'Of the last change; audience, egress: the mark that it went over, or fell below last',
   }),
   online: Type.Integer(),
   egressBytesPerSecond: Type.Integer({
@@ -29,11 +30,9 @@ const RoomAnswer = Type.Object({
     Type.Object({ id: Type.String(), url: Type.String(), weight: Type.Integer() }),
     { description: 'As viewers are told them' },
   ),
-  regions: Type.Record(
-    Type.String(),
-    Type.Array(Type.Union([Type.Integer(), Type.Null()])),
-    { description: 'Weights of viewers of some regions, in the order of sources; null: not for them' },
-  ),
+  regions: Type.Record(Type.String(), Type.Array(Type.Union([Type.Integer(), Type.Null()])), {
+    description: 'Weights of viewers of some regions, in the order of sources; null: not for them',
+  }),
 });
 const Spec = Type.Unsafe<CdnSpec>(CdnSpecSchema);
 const TableBody = Type.Object(

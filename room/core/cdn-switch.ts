@@ -7,7 +7,14 @@
 import type { CdnChoice } from '../../src/room-settings.js';
 
 /** `start`: nothing was ever decided; `audience`, `egress`: which mark it was. */
-export const CDN_WHYS = ['start', 'chosen', 'audience', 'egress', 'no_source', 'no_pusher'] as const;
+export const CDN_WHYS = [
+  'start',
+  'chosen',
+  'audience',
+  'egress',
+  'no_source',
+  'no_pusher',
+] as const;
 export type CdnWhy = (typeof CDN_WHYS)[number];
 type CdnMark = Extract<CdnWhy, 'audience' | 'egress'>;
 

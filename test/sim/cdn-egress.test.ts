@@ -119,7 +119,7 @@ describe('the rate of droppables', () => {
       const rate = new DropRate(START);
       let now = START;
       const send = (ms: number) => {
-        for (const end = now + ms; now < end; ) rate.add(tickMs * 5, (now += tickMs));
+        for (const end = now + ms; now < end;) rate.add(tickMs * 5, (now += tickMs));
       };
       send(10_000);
       expect(rate.perSecond(now)).toBeGreaterThan(3000);
