@@ -86,7 +86,8 @@ describe('the fact by region', () => {
     );
     const { regions } = toldOf(table);
     expect(Object.keys(regions)).toHaveLength(CDN_REGIONS_MAX);
-    expect(regions).toMatchObject({ zz: [0, 100], __proto__x: [0, 100] });
+    const kept = [0, ...Array.from({ length: CDNS_MAX - 1 }, () => 100)];
+    expect(regions).toMatchObject({ zz: kept, __proto__x: kept });
     expect(JSON.stringify(regions).length).toBeLessThan(4096);
   });
 

@@ -139,14 +139,14 @@ it('R-CDN-11 auto follows the egress that the audience asks for, marks changed w
   });
   let n = 0;
   const say = () => {
-    const text = `a danmaku of some length, number ${n}`;
+    const text = `${n} a danmaku of some length`.padEnd(90, '.');
     viewers[0]!.say({ type: 'send', room: ROOM, id: `d${n++}`, kind: 'danmaku', text });
   };
   const saying = cluster.clock.every(20, say);
   ends.push(() => saying.cancel());
-  await until(async () => (await viewOf(cluster)).egressBytesPerSecond > 6000, 'the demand');
+  await until(async () => (await viewOf(cluster)).egressBytesPerSecond > 1500, 'the demand');
   expect(await viewOf(cluster)).toMatchObject({ mode: 'off', why: 'start' });
-  await change({ cdnEgressOnAbove: 4000, cdnEgressOffBelow: 3000 });
+  await change({ cdnEgressOnAbove: 1000, cdnEgressOffBelow: 500 });
   await until(async () => (await viewOf(cluster)).mode === 'on', 'on');
   expect(await viewOf(cluster)).toMatchObject({ why: 'egress', online: 2 });
   const on = viewers.map(({ publications }) => publications.filter(({ kind }) => kind === 'cdn'));
@@ -161,7 +161,7 @@ it('R-CDN-11 auto follows the egress that the audience asks for, marks changed w
   expect(shown()).toBe(before);
   const view = await viewOf(cluster);
   expect(view).toMatchObject({ mode: 'on', why: 'egress' });
-  expect(view.egressBytesPerSecond).toBeGreaterThan(6000);
+  expect(view.egressBytesPerSecond).toBeGreaterThan(1000);
   // It falls silent, and is over the lower mark no longer.
   saying.cancel();
   await change({ cdnEgressOnAbove: 2 ** 40, cdnEgressOffBelow: 2 ** 39 });

@@ -64,6 +64,7 @@ const NEWS_SHARE = 0.25;
 const REGION_NEWS_MS = 2000;
 
 function isWorth(was: number, is: number, of: { sinceMs: number; atOnceMs: number }): boolean {
+  if (was === is) return false;
   if ((was === 0) !== (is === 0)) return of.sinceMs >= of.atOnceMs;
   return of.sinceMs >= NEWS_MS && Math.abs(was - is) >= Math.max(was, is) * NEWS_SHARE;
 }
