@@ -149,8 +149,8 @@ it('R-CDN-11 auto follows the egress that the audience asks for, marks changed w
   await change({ cdnEgressOnAbove: 1000, cdnEgressOffBelow: 500 });
   await until(async () => (await viewOf(cluster)).mode === 'on', 'on');
   expect(await viewOf(cluster)).toMatchObject({ why: 'egress', online: 2 });
-  const on = viewers.map(({ publications }) => publications.filter(({ kind }) => kind === 'cdn'));
-  expect(on.map(({ length }) => length)).toEqual([1, 1]);
+  const told = () => viewers.map((v) => v.publications.filter(({ kind }) => kind === 'cdn').length);
+  await until(() => told().join() === '1,1', 'the publication');
   // Both turn to the files: the edge sends them no droppables, and the room does not come back.
   for (const viewer of viewers) viewer.say({ type: 'receive', room: ROOM, classes: 'keep' });
   const shown = () => viewers[1]!.publications.filter(({ kind }) => kind === 'danmaku').length;
