@@ -62,9 +62,9 @@ export class CdnFollower {
     return this.#isFollowing;
   }
 
-  /** What the room says of its CDN now. */
-  configure(value: unknown): void {
-    const fact = readCdnFact(value);
+  /** What the room says of its CDN now, and the region the edge says the viewer is of. */
+  configure(value: unknown, region?: unknown): void {
+    const fact = readCdnFact(value, region);
     if (fact === undefined) return this.#wind();
     const text = JSON.stringify(fact);
     if (text === this.#text && this.#run?.pollsLeft === undefined) return;

@@ -20,8 +20,8 @@ export interface IntakeParts {
   readonly me: () => { readonly id: string } | undefined;
   /** Ids to acknowledge; the room is missing for what came without one. */
   readonly acknowledge: (room: string | undefined, ids: readonly string[]) => void;
-  /** The room said something of its CDN. */
-  readonly cdnFact: (fact: unknown) => void;
+  /** The room said something of its CDN; `region` is that of the edge. */
+  readonly cdnFact: (fact: unknown, region: unknown) => void;
   /** The attributes known do not lead to the newest: the whole set is needed. */
   readonly wantAttributes: () => void;
 }
@@ -38,6 +38,8 @@ export class Intake {
   #timer: Cancel | undefined;
   #aheadMs = 0;
   #online: number | undefined;
+  /** Of the edge that was joined last. */
+  #region: unknown;
   #arrived = 0;
   /** The viewer's own user, as the edge told. */
   user: { readonly id: string; readonly role?: string; readonly maySpeak?: boolean } | undefined;
@@ -96,16 +98,19 @@ export class Intake {
 
   #joined(line: Line, way: TransportName): void {
     this.user = line['user'];
+    this.#region = line['region'];
     this.#parts.emit('joined', { line });
     this.#facts(line);
     this.#window(line, way, true);
-    this.#parts.cdnFact(line['cdn']);
+    this.#parts.cdnFact(line['cdn'], this.#region);
   }
 
   /** Who starts anew hears of the CDN by the answer itself, later by publications. */
   #publications(line: Line, way: TransportName): undefined {
-    this.#window(line, way, line['isFirst'] === true && line['recovered'] !== true);
-    if (line['recovered'] !== true) this.#parts.cdnFact(line['cdn']);
+    const isAnew = line['recovered'] !== true;
+    if (isAnew) this.#region = line['region'];
+    this.#window(line, way, line['isFirst'] === true && isAnew);
+    if (isAnew) this.#parts.cdnFact(line['cdn'], this.#region);
     return undefined;
   }
 
@@ -165,7 +170,7 @@ export class Intake {
   #isToShow(publication: Publication): boolean {
     const { id, kind, data } = publication;
     if (kind === 'recall') this.#recall(data?.ids ?? [data?.id]);
-    if (kind === 'cdn') this.#parts.cdnFact(data);
+    if (kind === 'cdn') this.#parts.cdnFact(data, this.#region);
     if (kind === 'attributes') this.#changeAttributes(data);
     if (kind === 'recall' || kind === 'cdn' || this.#recalled.has(id)) return false;
     const shown = this.#parts.echoes.claim(publication, this.#parts.me()?.id);

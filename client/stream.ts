@@ -122,7 +122,7 @@ export class RoomStream {
         this.#acks.push({ type: 'ack', ...place, ids });
         this.#flushAcks();
       },
-      cdnFact: (fact) => this.#follower?.configure(fact),
+      cdnFact: (fact, region) => this.#follower?.configure(fact, region),
       wantAttributes: () => void this.#fetchAttributes(),
     });
   }

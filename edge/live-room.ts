@@ -151,6 +151,7 @@ export class LiveRoom {
     const shown = this.#showing.show(prepared, slice, viewing);
     const { epoch, online, rules } = this.mirror;
     const { user, role } = identity;
+    const { region } = this.#parts.tuning();
     const line = joinedLine(
       {
         room: this.room,
@@ -158,6 +159,7 @@ export class LiveRoom {
         offset: slice.sent.offset,
         recovered: shown.recovered,
         online,
+        ...(region !== '' && { region }),
         user: { id: user.id, role, maySpeak: role !== 'guest' || rules.guestsSpeak },
       },
       [shown.text],

@@ -312,7 +312,9 @@ export class PollDesk implements Flushable {
     });
     // Who starts anew is told what others hear of in `joined`; a change comes as a publication.
     const cdn = recovered ? undefined : mirror.facts.json(CDN_KIND);
-    const fact = cdn === undefined ? '' : `"${CDN_KIND}":${cdn},`;
+    const { region } = this.#parts.tuning();
+    const where = recovered || region === '' ? '' : `"region":${JSON.stringify(region)},`;
+    const fact = `${cdn === undefined ? '' : `"${CDN_KIND}":${cdn},`}${where}`;
     const middle = publications.map(({ json }) => json.toString()).join(',');
     return Buffer.from(`${open.slice(0, -1)},"publications":[${middle}],${fact}${close.slice(1)}`);
   }

@@ -8,6 +8,7 @@ import type { Bus } from '../src/ports/bus.js';
 import { roomSubject } from '../src/subjects.js';
 import { encodeFrame, encodeNote, type FrameHead } from '../src/wire/envelope.js';
 import type { RoomNote } from '../src/wire/internal.js';
+import { DropRate } from './core/drop-rate.js';
 import { runsOf, splitTexts, type Run } from './frame-runs.js';
 import type { RoomMeters } from './meters.js';
 
@@ -42,10 +43,11 @@ export class Frames {
   #toldLost = 0;
   /** Newest offset that everyone was told. */
   #open: number;
+  readonly dropRate: DropRate;
 
   /** `open` is the offset of the newest publication for everyone (room/frame-runs.ts). */
   constructor(
-    head: { room: RoomId; epoch: number; admission: number; open: number },
+    head: { room: RoomId; epoch: number; admission: number; open: number; now: number },
     bus: Bus,
     meters: RoomMeters,
   ) {
@@ -53,6 +55,7 @@ export class Frames {
     this.#epoch = head.epoch;
     this.#open = head.open;
     this.#toldAdmission = head.admission;
+    this.dropRate = new DropRate(head.now);
     this.#bus = bus;
     this.#meters = meters;
     this.#subject = roomSubject(head.room);
@@ -107,9 +110,8 @@ export class Frames {
   #keepPart(pulse: FramePulse, offset: number, texts: Run['texts'], target: Run['target']): void {
     const head = { ...this.#head(pulse), class: 'keep' as const, offset, shed: 0 };
     const from = this.#open + 1;
-    if (target !== undefined) return this.#send({ ...head, from, target }, texts);
-    this.#open = offset + texts.length - 1;
-    this.#send({ ...head, from }, texts);
+    if (target === undefined) this.#open = offset + texts.length - 1;
+    this.#send({ ...head, from, ...(target !== undefined && { target }) }, texts);
   }
 
   /** What some get tells nobody's losses and numbers: the next frame for everyone does. */
@@ -120,7 +122,9 @@ export class Frames {
 
   #drop(pulse: FramePulse, texts: readonly string[], now: number): void {
     const shed = pulse.lost - this.#toldLost;
-    this.#send({ ...this.#head(pulse), class: 'drop', offset: 0, shed }, texts);
+    const bytes = this.#send({ ...this.#head(pulse), class: 'drop', offset: 0, shed }, texts);
+    // Where droppables are on the CDN the edges still tell news.
+    if (texts.length > 0) this.dropRate.add(bytes, now);
     this.#toldLost = pulse.lost;
     this.#told(pulse, now);
   }
@@ -137,11 +141,13 @@ export class Frames {
     this.#toldAt = now;
   }
 
-  #send(head: FrameHead, texts: readonly string[]): void {
+  /** Its bytes. */
+  #send(head: FrameHead, texts: readonly string[]): number {
     const bytes = encodeFrame(head, texts);
     this.#meters.frames.add(head.class);
     this.#meters.frameBytes.add(head.class, bytes.byteLength);
     this.#publish(bytes);
+    return bytes.byteLength;
   }
 
   /** A keepable frame lost here leaves a hole that edges fill from the log. */

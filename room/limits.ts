@@ -34,6 +34,10 @@ const KINDS_MAX = 100;
 const LANE_DEPTH_MAX = 100_000;
 const LANE_BYTES_MIN = 8 << 10;
 const LANE_BYTES_MAX = 256 << 20;
+const CDN_MARKS = [
+  ['cdnOnAbove', 'cdnOffBelow'],
+  ['cdnEgressOnAbove', 'cdnEgressOffBelow'],
+] as const;
 const kindPattern = /^[a-z][a-z0-9_.-]{0,31}$/;
 
 /** What holds: the studio's own values over the defaults, each whole. */
@@ -66,7 +70,22 @@ export function patchSettings(
     const flaw = viewerLaneFlaw(mergeSettings(defaults, next as SettingsPatch));
     if (flaw !== undefined) throw refuse(flaw);
   }
+  const flaw = marksFlaw(mergeSettings(defaults, next as SettingsPatch), change);
+  if (flaw !== undefined) throw refuse(flaw);
   return next as SettingsPatch;
+}
+
+/** A room goes back below a lower mark than it went over; told at what was changed. */
+function marksFlaw(settings: RoomSettings, change: SettingsChange): Flaw | undefined {
+  for (const [on, off] of CDN_MARKS) {
+    if (!(on in change || off in change)) continue;
+    const isUnused = on === 'cdnEgressOnAbove' && settings[on] === 0;
+    if (isUnused || settings[off] < settings[on]) continue;
+    return off in change
+      ? { path: off, rule: `below ${on} (${settings[on]})` }
+      : { path: on, rule: `above ${off} (${settings[off]})` };
+  }
+  return undefined;
 }
 
 /** Stored values that are still within their bounds; bounds may have changed with the version. */

@@ -91,7 +91,7 @@ export class Room implements Steppable {
     catchUpCombos(this.state, loaded.recent, records.counters.offset ?? 0);
     const admission = this.state.admission;
     const open = openOffsetIn(loaded.recent, loaded.book.next);
-    const head = { room, epoch: fence.epoch, admission, open };
+    const head = { room, epoch: fence.epoch, admission, open, now };
     this.frames = new Frames(head, tools.bus, tools.meters);
     this.repeats = new Repeats(room, tools.store, tools.clock, start.isNew);
     this.log = new RoomLog(room, fence, loaded, this.#logTools());

@@ -94,9 +94,24 @@ export const SETTINGS = {
   ),
   enterNotices: flag(false, 'a user who comes is announced by a publication of kind enter'),
   guestsSpeak: flag(false, 'viewers without an account may speak'),
-  cdn: choice<CdnChoice>('auto', CDN_CHOICES, 'droppable publications by CDN; auto: by audience'),
+  cdn: choice<CdnChoice>('auto', CDN_CHOICES, 'droppable publications by CDN; auto: by the marks'),
   cdnOnAbove: number('count', 200_000, 1, 1_000_000_000, 'with auto: on from so many viewers'),
-  cdnOffBelow: number('count', 100_000, 0, 1_000_000_000, 'with auto: off below, after cdnStayMs'),
+  cdnOffBelow: number('count', 100_000, 0, 999_999_999, 'with auto: off below, after cdnStayMs'),
+  // As many viewers as those of cdnOnAbove ask for at 20 publications/s of 268 bytes.
+  cdnEgressOnAbove: number(
+    'bytes',
+    2 ** 30,
+    0,
+    2 ** 43,
+    'with auto: on from so many bytes/s (droppable, x viewers); 0: no mark',
+  ),
+  cdnEgressOffBelow: number(
+    'bytes',
+    2 ** 29,
+    0,
+    2 ** 43 - 2 ** 30,
+    'with auto: off below that too, after cdnStayMs',
+  ),
   cdnStayMs: number('ms', 60_000, 1000, 3_600_000, 'with auto: the least time between changes'),
 } as const satisfies Record<string, ScalarSetting>;
 

@@ -294,18 +294,22 @@ function readManifest(value: unknown): Manifest | undefined {
   return { epoch, next, at, mode, segments: read } as Manifest;
 }
 
-/** The fact as it can be used; undefined: off, or not to be understood. */
-export function readCdnFact(value: unknown): CdnFact | undefined {
+/**
+ * The fact as it can be used by viewers of a region, with their weights; undefined: off, not for them,
+ * or not to be understood.
+ */
+export function readCdnFact(value: unknown, region?: unknown): CdnFact | undefined {
   const fact = (value ?? {}) as Record<string, unknown>;
   const { mode, pollMs, segmentMs, manifest, sources } = fact;
   if (mode !== 'on' || typeof manifest !== 'string' || !Array.isArray(sources)) return undefined;
+  const own = weightsIn(fact['regions'], region, sources.length);
   const usable = (sources as (Partial<CdnSource> | null)[])
-    .filter((source) => /^https?:\/\/.*\/$/.test(String(source?.url)))
-    .map((source) => ({
-      id: String(source!.id ?? ''),
-      url: source!.url!,
-      weight: bounded(source!.weight, 0, 1e6, 1),
-    }));
+    .map((source, i) => ({
+      id: String(source?.id ?? ''),
+      url: String(source?.url),
+      weight: own?.[i] === null ? -1 : bounded(own?.[i] ?? source?.weight, 0, 1e6, 1),
+    }))
+    .filter(({ url, weight }) => weight >= 0 && /^https?:\/\/.*\/$/.test(url));
   if (usable.length === 0) return undefined;
   const read = {
     mode,
@@ -315,6 +319,13 @@ export function readCdnFact(value: unknown): CdnFact | undefined {
     sources: usable,
   };
   return read as CdnFact;
+}
+
+/** What the fact says for one region, a weight for each source; undefined: nothing of its own. */
+function weightsIn(regions: unknown, region: unknown, count: number): unknown[] | undefined {
+  if (typeof region !== 'string' || !Object.hasOwn(Object(regions), region)) return undefined;
+  const own = (regions as Record<string, unknown>)[region];
+  return Array.isArray(own) && own.length === count ? own : undefined;
 }
 
 /** The lines of a segment that can be read; a cut or broken one is passed over. */

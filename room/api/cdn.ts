@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox';
 import { CDN_CHOICES } from '../../src/room-settings.js';
 import { CDNS_MAX, CdnSpecSchema, type CdnSpec } from '../../src/wire/cdn-state.js';
 import type { CdnCalls } from '../calls/cdn.js';
+import { CDN_WHYS, type CdnWhy } from '../core/cdn-switch.js';
 import { CDNS_SHARD } from '../cdn/desk.js';
 import { route, type Route } from './route.js';
 import * as S from './schemas.js';
@@ -14,13 +15,24 @@ const RoomAnswer = Type.Object({
   choice: Word(...CDN_CHOICES),
   mode: Word('off', 'on'),
   since: Type.Integer({ description: 'Unix milliseconds of the last change; 0: never' }),
-  why: Word('start', 'chosen', 'audience', 'no_source', 'no_pusher'),
+  why: Type.Unsafe<CdnWhy>({
+    ...{ type: 'string', enum: CDN_WHYS },
+    description:
+      'Of the last change; audience, egress: the mark that it went over, or fell below last',
+  }),
   online: Type.Integer(),
+  egressBytesPerSecond: Type.Integer({
+    description:
+      'Droppable bytes that the audience asks for, by whichever way, before compression, over about 10 s',
+  }),
   written: Type.Boolean({ description: "A pusher writes the files of the room's shard" }),
   sources: Type.Array(
     Type.Object({ id: Type.String(), url: Type.String(), weight: Type.Integer() }),
     { description: 'As viewers are told them' },
   ),
+  regions: Type.Record(Type.String(), Type.Array(Type.Union([Type.Integer(), Type.Null()])), {
+    description: 'Weights of viewers of some regions, in the order of sources; null: not for them',
+  }),
 });
 const Spec = Type.Unsafe<CdnSpec>(CdnSpecSchema);
 const TableBody = Type.Object(

@@ -1,7 +1,7 @@
 /** Owns what a studio can ask about CDNs, as data in and data out. */
 import type { RoomId } from '../../src/ids.js';
 import type { CdnChoice } from '../../src/room-settings.js';
-import type { CdnSource } from '../../src/wire/cdn.js';
+import type { CdnRegions, CdnSource } from '../../src/wire/cdn.js';
 import type { CdnEntry, CdnSpec } from '../../src/wire/cdn-state.js';
 import type { CdnWhy } from '../core/cdn-switch.js';
 
@@ -14,9 +14,13 @@ export interface CdnView {
   readonly since: number;
   readonly why: CdnWhy;
   readonly online: number;
+  /** Droppable bytes a second that the audience asks for, by whichever way, before compression. */
+  readonly egressBytesPerSecond: number;
   /** Somebody writes the files of the room's shard. */
   readonly written: boolean;
   readonly sources: readonly CdnSource[];
+  /** Weights of the viewers of some regions, in the order of `sources`; null: not for them. */
+  readonly regions: CdnRegions;
 }
 
 export interface CdnsView {

@@ -1,7 +1,7 @@
 /**
  * Owns the table of CDNs in this process. The owner of one shard keeps it: it hears viewers' reports,
  * scores, stores what an operator sets, and tells all other services; these take what it tells. Also
- * knows which shards pushers write. Rules: SPEC R-CDN-5, R-CDN-7, R-CDN-10.
+ * knows which shards pushers write. Rules: SPEC R-CDN-5, R-CDN-7, R-CDN-10, R-CDN-12.
  */
 import { BarrageError } from '../../src/errors.js';
 import { shelfOf, type RoomId } from '../../src/ids.js';
@@ -12,7 +12,7 @@ import type { Fence, Store } from '../../src/ports/store.js';
 import { shardOf } from '../../src/shards.js';
 import { cdnSubject, cdnSumsSubject, cdnTableSubject, pushersSubject } from '../../src/subjects.js';
 import type { Meter } from '../../src/telemetry/meter.js';
-import type { CdnNote, CdnSource } from '../../src/wire/cdn.js';
+import type { CdnNote, CdnRegions, CdnSource } from '../../src/wire/cdn.js';
 import {
   CDN_BEAT_FORGET_MS,
   CDN_TABLE_MS,
@@ -24,7 +24,8 @@ import {
   type CdnTable,
 } from '../../src/wire/cdn-state.js';
 import { encodeJson } from '../../src/wire/internal.js';
-import { isNews, Scores } from './core/scoring.js';
+import { Scores } from './core/scoring.js';
+import { isNews, toldOf, weightIn } from './core/told.js';
 import { cdnMeters, type CdnMeters } from './meters.js';
 import type { RoomCdn } from './room-cdn.js';
 
@@ -70,6 +71,7 @@ export class CdnDesk implements RoomCdn {
   #cancels: readonly Cancel[] = [];
   version = 0;
   sources: readonly CdnSource[] = [];
+  regions: CdnRegions = {};
 
   constructor(options: CdnDeskOptions, parts: CdnDeskParts) {
     this.#options = options;
@@ -130,10 +132,10 @@ export class CdnDesk implements RoomCdn {
 
   /** What dispatch hands out to viewers of a region. */
   inRegion(region: string): readonly CdnSource[] {
-    return this.#entries.flatMap(({ spec, weight, regions }) => {
-      const own = Object.hasOwn(regions, region) ? regions[region]! : weight;
-      const isElsewhere = (spec.regions ?? []).length > 0 && !spec.regions!.includes(region);
-      return isElsewhere ? [] : [{ id: spec.id, url: spec.url, weight: own }];
+    return this.#entries.flatMap((entry) => {
+      const { id, url } = entry.spec;
+      const weight = weightIn(entry, region);
+      return weight === null ? [] : [{ id, url, weight }];
     });
   }
 
@@ -178,7 +180,7 @@ export class CdnDesk implements RoomCdn {
     const sinceMs = isAtOnce ? Infinity : now - this.#toldAt;
     if (!isNews(this.#told, entries, sinceMs)) return;
     [this.#told, this.#toldAt] = [entries, now];
-    this.sources = entries.map(({ spec: { id, url }, weight }) => ({ id, url, weight }));
+    ({ sources: this.sources, regions: this.regions } = toldOf(entries));
     this.version++;
     this.#tableVersion++;
   }
@@ -214,6 +216,7 @@ export class CdnDesk implements RoomCdn {
       entries: this.#entries.map((each) => ({
         ...each,
         weight: told.get(each.spec.id)?.weight ?? each.weight,
+        regions: told.get(each.spec.id)?.regions ?? each.regions,
       })),
     };
     this.#parts.bus.publish(cdnTableSubject(), encodeJson(table));

@@ -4,7 +4,7 @@
  */
 import type { RoomId } from '../../src/ids.js';
 import type { Fence } from '../../src/ports/store.js';
-import type { CdnSource } from '../../src/wire/cdn.js';
+import type { CdnRegions, CdnSource } from '../../src/wire/cdn.js';
 
 export interface RoomCdn {
   readonly pollMs: number;
@@ -13,6 +13,8 @@ export interface RoomCdn {
   readonly version: number;
   /** What viewers are told; none: no CDN. */
   readonly sources: readonly CdnSource[];
+  /** Weights of the viewers of some regions, in the order of `sources`. */
+  readonly regions: CdnRegions;
   /** Whether somebody writes the files of the shard. */
   isWritten(shard: number): boolean;
   /** Tells pushers; what the bus does not take is told again in a moment. */
@@ -21,7 +23,7 @@ export interface RoomCdn {
 
 /** Of a service without any CDN. */
 export const NO_CDN: RoomCdn = {
-  ...{ pollMs: 1000, segmentMs: 1000, version: 0, sources: [] },
+  ...{ pollMs: 1000, segmentMs: 1000, version: 0, sources: [], regions: {} },
   isWritten: () => false,
   announce: () => undefined,
 };

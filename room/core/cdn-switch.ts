@@ -1,12 +1,22 @@
 /**
  * Owns when a room's droppable publications go to the CDN and when they come back: what the studio
- * chose, the audience with a gap between its two marks and a least time between changes, and whether
- * anyone writes files and any CDN serves them. Pure. Rules: SPEC R-CDN-1 to R-CDN-4.
+ * chose, the audience and the egress it asks for, each with a gap between its two marks, a least time
+ * between changes, and whether anyone writes files and any CDN serves them. Pure. Rules: SPEC R-CDN-1
+ * to R-CDN-4, R-CDN-11.
  */
 import type { CdnChoice } from '../../src/room-settings.js';
 
-/** `start`: nothing was ever decided. */
-export type CdnWhy = 'start' | 'chosen' | 'audience' | 'no_source' | 'no_pusher';
+/** `start`: nothing was ever decided; `audience`, `egress`: which mark it was. */
+export const CDN_WHYS = [
+  'start',
+  'chosen',
+  'audience',
+  'egress',
+  'no_source',
+  'no_pusher',
+] as const;
+export type CdnWhy = (typeof CDN_WHYS)[number];
+type CdnMark = Extract<CdnWhy, 'audience' | 'egress'>;
 
 /** What is stored: a new owner goes on from it. */
 export interface CdnMode {
@@ -17,7 +27,9 @@ export interface CdnMode {
 }
 
 export interface CdnSwitch extends CdnMode {
-  /** Since when the audience is below the mark, without a break; absent: it is not. */
+  /** The mark that last kept it on; absent: none did. */
+  readonly heldBy?: CdnMark;
+  /** Since when all is below the marks, without a break; absent: it is not. */
   readonly lowSince?: number;
   /** Since when no pusher is heard of, without a break; absent: one is. */
   readonly lostSince?: number;
@@ -28,11 +40,23 @@ export interface CdnSight {
   readonly online: number;
   readonly onAbove: number;
   readonly offBelow: number;
+  /**
+   * Bytes a second of droppables that the whole audience asks for, by whichever way it gets them: not
+   * what the edges still send, which falls with the move itself.
+   */
+  readonly egress: number;
+  /** False while it was measured for too short a time to be called low. */
+  readonly isEgressKnown: boolean;
+  /** 0: no mark. */
+  readonly egressOnAbove: number;
+  readonly egressOffBelow: number;
   readonly stayMs: number;
   readonly hasSource: boolean;
   /** Somebody writes the files of the room's shard. */
   readonly hasPusher: boolean;
 }
+
+type Marks = Pick<CdnSight, 'online' | 'onAbove' | 'egress' | 'egressOnAbove'>;
 
 /** A pusher's shards are another's within 3 s; viewers come back to the sockets by themselves. */
 export const PUSHER_LOST_MS = 10_000;
@@ -45,34 +69,55 @@ export function decideCdn(before: CdnSwitch, sight: CdnSight, now: number): CdnS
 
 function whileOn(before: CdnSwitch, sight: CdnSight, now: number): CdnSwitch {
   const { mode, since, why } = before;
-  const { choice, online, stayMs } = sight;
-  // Set one by one the marks may stand the wrong way round for a while.
-  const offBelow = Math.min(sight.offBelow, sight.onAbove);
+  const { choice, stayMs } = sight;
   if (choice === 'off') return off('chosen', now);
   if (!sight.hasSource) return off('no_source', now);
   const lostSince = sight.hasPusher ? undefined : (before.lostSince ?? now);
   if (lostSince !== undefined && now - lostSince >= PUSHER_LOST_MS) return off('no_pusher', now);
-  const isLow = choice === 'auto' && online < offBelow;
+  const holder = choice === 'auto' ? holderOf(sight, why) : undefined;
+  const heldBy = holder ?? before.heldBy ?? (why === 'egress' ? why : undefined);
+  const isLow = choice === 'auto' && holder === undefined;
   const lowSince = isLow ? (before.lowSince ?? now) : undefined;
   const isStayOver = lowSince !== undefined && now - lowSince >= stayMs && now - since >= stayMs;
-  if (isStayOver) return off('audience', now);
+  if (isStayOver) return off(heldBy ?? 'audience', now);
   return {
     ...{ mode, since, why },
+    ...(heldBy !== undefined && { heldBy }),
     ...(lowSince !== undefined && { lowSince }),
     ...(lostSince !== undefined && { lostSince }),
   };
 }
 
+/** The mark that keeps a room on; undefined: it is below both. */
+function holderOf(sight: CdnSight, why: CdnWhy): CdnMark | undefined {
+  const { online, onAbove, egress, egressOnAbove, isEgressKnown } = sight;
+  // The defaults may change beneath what a studio set, and the marks stand the wrong way round.
+  if (online >= Math.min(sight.offBelow, onAbove)) return 'audience';
+  if (egressOnAbove === 0) return undefined;
+  if (egress >= Math.min(sight.egressOffBelow, egressOnAbove)) return 'egress';
+  // A new owner has not measured yet what the old one went by.
+  return why === 'egress' && !isEgressKnown ? 'egress' : undefined;
+}
+
+/** The mark a room is over; undefined: neither. */
+function overMark(sight: Marks): CdnMark | undefined {
+  const { online, onAbove, egress, egressOnAbove } = sight;
+  if (online >= onAbove) return 'audience';
+  return egressOnAbove > 0 && egress >= egressOnAbove ? 'egress' : undefined;
+}
+
 function whileOff(before: CdnSwitch, sight: CdnSight, now: number): CdnSwitch {
-  const { choice, online, onAbove, stayMs, hasSource, hasPusher } = sight;
+  const { choice, stayMs, hasSource, hasPusher } = sight;
   const { mode, since, why } = before;
   const stays = { mode, since, why };
   if (choice === 'off' || !hasSource || !hasPusher) return stays;
-  if (choice === 'auto' && online < onAbove) return stays;
+  const mark = choice === 'auto' ? overMark(sight) : undefined;
+  if (choice === 'auto' && mark === undefined) return stays;
   // What a studio orders holds at once; what went wrong or swung back is not tried again so soon.
-  const isFree = why === 'start' || why === 'chosen' || (choice === 'on' && why === 'audience');
+  const wasMark = why === 'audience' || why === 'egress';
+  const isFree = why === 'start' || why === 'chosen' || (choice === 'on' && wasMark);
   if (!isFree && now - since < stayMs) return stays;
-  return { mode: 'on', since: now, why: choice === 'on' ? 'chosen' : 'audience' };
+  return { mode: 'on', since: now, why: mark ?? 'chosen' };
 }
 
 function off(why: CdnWhy, now: number): CdnSwitch {
@@ -80,10 +125,7 @@ function off(why: CdnWhy, now: number): CdnSwitch {
 }
 
 /** Whether it is worth looking again before the room's own next event. */
-export function isCdnWatched(
-  { mode }: CdnMode,
-  sight: Pick<CdnSight, 'choice' | 'online' | 'onAbove'>,
-) {
+export function isCdnWatched({ mode }: CdnMode, sight: Marks & Pick<CdnSight, 'choice'>): boolean {
   if (mode === 'on' || sight.choice === 'on') return true;
-  return sight.choice === 'auto' && sight.online >= sight.onAbove;
+  return sight.choice === 'auto' && overMark(sight) !== undefined;
 }

@@ -1,7 +1,7 @@
 /**
  * Owns carrying out whether a room is on the CDN: the mode is stored in the commit that tells viewers
  * of it, shown to those who join, and announced to pushers while it holds and a while after. When it
- * changes is decided in room/core/cdn-switch.ts. Rules: SPEC R-CDN-1 to R-CDN-6.
+ * changes is decided in room/core/cdn-switch.ts. Rules: SPEC R-CDN-1 to R-CDN-6, R-CDN-11, R-CDN-12.
  */
 import {
   CDN_ANNOUNCE_MS,
@@ -17,6 +17,7 @@ import {
   decideCdn,
   isCdnWatched,
   type CdnMode,
+  type CdnSight,
   type CdnSwitch,
 } from '../core/cdn-switch.js';
 import type { CdnView } from '../calls/cdn.js';
@@ -65,10 +66,12 @@ export class CdnPower implements Power {
 
   get view(): CdnView {
     const { mode, since, why } = this.#switch;
-    const { cdn, settings, state } = this.#host;
+    const { cdn, clock, dropRate, settings, state } = this.#host;
+    const egress = Math.round(dropRate.perSecond(clock.now()) * state.online);
     return {
       ...{ choice: settings().cdn, mode, since, why, online: state.online },
-      ...{ written: this.#isWritten, sources: cdn.sources },
+      egressBytesPerSecond: egress,
+      ...{ written: this.#isWritten, sources: cdn.sources, regions: cdn.regions },
     };
   }
 
@@ -79,14 +82,19 @@ export class CdnPower implements Power {
 
   nextAt(): number {
     if (this.#host.status() === 'closed' && this.#switch.mode === 'off') return this.#announceAt;
-    const { state } = this.#host;
-    const { cdn: choice, cdnOnAbove: onAbove } = this.#host.settings();
+    const { dropRate, state } = this.#host;
+    const settings = this.#host.settings();
+    const choice = settings.cdn;
     if (this.#isTelling) return this.#announceAt;
     // An order of the studio is not waited with.
     if (choice !== this.#seenChoice) return 0;
     const isWatched =
       this.#leadSince !== undefined ||
-      isCdnWatched(this.#switch, { choice, online: state.online, onAbove });
+      isCdnWatched(this.#switch, {
+        ...{ choice, online: state.online, onAbove: settings.cdnOnAbove },
+        egress: dropRate.atMost * state.online,
+        egressOnAbove: settings.cdnEgressOnAbove,
+      });
     return Math.min(this.#announceAt, isWatched ? this.#lookAt : Infinity);
   }
 
@@ -97,20 +105,8 @@ export class CdnPower implements Power {
     if (this.#isTelling || (now < this.#lookAt && !isOrder)) return;
     this.#lookAt = now + LOOK_MS;
     this.#seenChoice = settings.cdn;
-    const { cdn, state } = this.#host;
     const closed = this.#host.status() === 'closed';
-    const next = decideCdn(
-      this.#switch,
-      {
-        choice: closed ? 'off' : settings.cdn,
-        online: state.online,
-        ...{ onAbove: settings.cdnOnAbove, offBelow: settings.cdnOffBelow },
-        stayMs: settings.cdnStayMs,
-        hasSource: cdn.sources.length > 0,
-        hasPusher: this.#isWritten,
-      },
-      now,
-    );
+    const next = decideCdn(this.#switch, this.#sight(closed, now), now);
     const isChanged = next.mode !== this.#switch.mode;
     if (!isChanged) this.#switch = next;
     const isNews = !isChanged && next.mode === 'on' && this.#hasNews();
@@ -118,6 +114,23 @@ export class CdnPower implements Power {
     if (isChanged && closed) this.#adopt(next);
     else if (isChanged && next.mode === 'on' && this.#isLeading(now)) return;
     else if (isChanged || isNews) this.#tell(next);
+  }
+
+  #sight(closed: boolean, now: number): CdnSight {
+    const { cdn, dropRate, state } = this.#host;
+    const settings = this.#host.settings();
+    return {
+      choice: closed ? 'off' : settings.cdn,
+      online: state.online,
+      ...{ onAbove: settings.cdnOnAbove, offBelow: settings.cdnOffBelow },
+      egress: dropRate.perSecond(now) * state.online,
+      isEgressKnown: dropRate.isKnown(now),
+      egressOnAbove: settings.cdnEgressOnAbove,
+      egressOffBelow: settings.cdnEgressOffBelow,
+      stayMs: settings.cdnStayMs,
+      hasSource: cdn.sources.length > 0,
+      hasPusher: this.#isWritten,
+    };
   }
 
   idle(): boolean {
@@ -144,8 +157,10 @@ export class CdnPower implements Power {
   #factOf(mode: 'on' | 'off'): CdnFact {
     if (mode === 'off') return { mode };
     const { cdn, room } = this.#host;
-    const { pollMs, segmentMs, sources } = cdn;
-    return { mode, pollMs, segmentMs, manifest: manifestName(room), sources };
+    const { pollMs, segmentMs, sources, regions } = cdn;
+    const hasRegions = Object.keys(regions).length > 0;
+    const fact = { mode, pollMs, segmentMs, manifest: manifestName(room), sources };
+    return hasRegions ? { ...fact, regions } : fact;
   }
 
   /** Viewers hear of it in the commit that keeps it; until then nothing has changed. */

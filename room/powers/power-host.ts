@@ -22,6 +22,7 @@ export function powerHost(room: Room, tools: RoomTools): PowerHost {
     get state() {
       return room.state;
     },
+    dropRate: room.frames.dropRate,
     cdn: tools.cdn ?? NO_CDN,
     get fence() {
       return room.fence;

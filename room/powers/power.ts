@@ -15,6 +15,7 @@ import type { Publication, RoomStatus } from '../../src/words.js';
 import type { RoomCdn } from '../cdn/room-cdn.js';
 import type { RoomActs } from './acts.js';
 import type { Draft, Fated } from '../calls/calls.js';
+import type { DropRate } from '../core/drop-rate.js';
 import type { RoomState } from '../core/state.js';
 import type { Arrival } from '../core/types.js';
 import type { Work } from '../keeper.js';
@@ -92,6 +93,8 @@ export interface PowerHost {
   readonly log: Log;
   /** The core; powers read it and change it only by the functions of room/core/. */
   readonly state: RoomState;
+  /** Of droppables for everyone, to each viewer. */
+  readonly dropRate: DropRate;
   /** The CDNs of this service. */
   readonly cdn: RoomCdn;
   readonly fence: Fence;

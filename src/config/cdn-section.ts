@@ -35,9 +35,10 @@ export const CDN_SECTION = {
       guaranteedMbps: MBPS,
       maxMbps: MBPS,
       regions: leaf.leafField(leaf.texts([], '', REGION)),
+      notRegions: leaf.leafField(leaf.texts([], '', REGION)),
     },
     'CDNs viewers read from, until others are set by PUT /v1/cdns; none: no room is on a CDN',
-    { optional: ['guaranteedMbps', 'maxMbps', 'regions'], most: CDNS_MAX },
+    { optional: ['guaranteedMbps', 'maxMbps', 'regions', 'notRegions'], most: CDNS_MAX },
   ),
   origin: leaf.choice(
     'directory',

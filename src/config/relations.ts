@@ -98,6 +98,11 @@ function roomBreaches(room: Settings['room']): Breach[] {
     const message = `must be below room.cdnOnAbove (${room.cdnOnAbove})`;
     breaches.push({ path: 'room.cdnOffBelow', message, against: 'room.cdnOnAbove' });
   }
+  const { cdnEgressOnAbove, cdnEgressOffBelow } = room;
+  if (cdnEgressOnAbove > 0 && cdnEgressOffBelow >= cdnEgressOnAbove) {
+    const message = `must be below room.cdnEgressOnAbove (${formatSize(cdnEgressOnAbove)})`;
+    breaches.push({ path: 'room.cdnEgressOffBelow', message, against: 'room.cdnEgressOnAbove' });
+  }
   room.audience.forEach((row, index) => {
     const before = room.audience[index - 1];
     if (before === undefined || before.viewers < row.viewers) return;

@@ -33,7 +33,14 @@ export const CdnSpecSchema = Type.Object(
       Type.Array(Type.String({ pattern: REGION_PATTERN }), {
         maxItems: 64,
         uniqueItems: true,
-        description: 'Only viewers of these are handed it by dispatch; none: all',
+        description: 'Only viewers of these read from it; none: all',
+      }),
+    ),
+    notRegions: Type.Optional(
+      Type.Array(Type.String({ pattern: REGION_PATTERN }), {
+        maxItems: 64,
+        uniqueItems: true,
+        description: 'Viewers of these never read from it',
       }),
     ),
   },
@@ -46,6 +53,12 @@ export interface CdnSpec {
   readonly guaranteedMbps?: number;
   readonly maxMbps?: number;
   readonly regions?: readonly string[];
+  readonly notRegions?: readonly string[];
+}
+
+/** Whether an operator lets viewers of a region read from it; of no region: ''. */
+export function isOpenTo({ regions = [], notRegions = [] }: CdnSpec, region: string): boolean {
+  return (regions.length === 0 || regions.includes(region)) && !notRegions.includes(region);
 }
 
 /**

@@ -41,6 +41,14 @@ export interface CdnSource {
   readonly weight: number;
 }
 
+/**
+ * By region: the weights of its viewers, one for each of `sources` in their order; null: not for them.
+ * Who is of a region not named goes by the sources' own. At most `CDN_REGIONS_MAX`.
+ */
+export type CdnRegions = Readonly<Record<string, readonly (number | null)[]>>;
+/** With 8 sources about 4 KB, told at each change to each viewer. */
+export const CDN_REGIONS_MAX = 64;
+
 /** The fact and the data of publications of kind `cdn`. */
 export { CDN_KIND } from './cdn-words.js';
 export type CdnFact =
@@ -51,6 +59,8 @@ export type CdnFact =
       readonly segmentMs: number;
       readonly manifest: string;
       readonly sources: readonly CdnSource[];
+      /** Absent: all go by the sources' own weights. */
+      readonly regions?: CdnRegions;
     };
 
 export const MANIFEST_VERSION = 1;

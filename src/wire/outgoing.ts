@@ -25,6 +25,8 @@ export interface JoinedLine {
   /** True: `publications` is exactly what was missed; false: it is the newest window. */
   readonly recovered: boolean;
   readonly online: number;
+  /** Of the edge, where it has one: the viewer's among those of the fact `cdn`. */
+  readonly region?: string;
   readonly user: { readonly id: string; readonly role: string; readonly maySpeak: boolean };
 }
 

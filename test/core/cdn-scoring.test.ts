@@ -1,6 +1,7 @@
 /** Shares of several CDNs: the table of bandwidth, and simulated audiences whose CDNs fail. */
 import { describe, expect, it } from 'vitest';
-import { bandwidthFactor, isNews, Scores } from '../../room/cdn/core/scoring.js';
+import { bandwidthFactor, Scores } from '../../room/cdn/core/scoring.js';
+import { isNews } from '../../room/cdn/core/told.js';
 import { seededRandom } from '../../src/random.js';
 import type { CdnEntry, CdnSpec } from '../../src/wire/cdn-state.js';
 

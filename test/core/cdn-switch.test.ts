@@ -14,6 +14,7 @@ const NOW = 1_000_000_000;
 const STAY = 60_000;
 const calm: CdnSight = {
   ...{ choice: 'auto', online: 0, onAbove: 1000, offBelow: 500, stayMs: STAY },
+  ...{ egress: 0, isEgressKnown: true, egressOnAbove: 0, egressOffBelow: 0 },
   ...{ hasSource: true, hasPusher: true },
 };
 const ON: CdnSwitch = { mode: 'on', since: NOW - 10 * STAY, why: 'audience' };
@@ -93,11 +94,52 @@ describe('the switch of one room', () => {
   });
 
   it('R-CDN-2 a room that cannot turn on is not looked at', () => {
-    const { onAbove } = calm;
-    expect(isCdnWatched(OFF, { choice: 'auto', online: 999, onAbove })).toBe(false);
-    expect(isCdnWatched(OFF, { choice: 'off', online: 1e9, onAbove })).toBe(false);
-    expect(isCdnWatched(OFF, { choice: 'auto', online: 1000, onAbove })).toBe(true);
-    expect(isCdnWatched(OFF, { choice: 'on', online: 0, onAbove })).toBe(true);
-    expect(isCdnWatched(ON, { choice: 'off', online: 0, onAbove })).toBe(true);
+    const watched = (before: CdnSwitch, sight: Partial<CdnSight>) =>
+      isCdnWatched(before, { ...calm, ...sight });
+    expect(watched(OFF, { choice: 'auto', online: 999 })).toBe(false);
+    expect(watched(OFF, { choice: 'off', online: 1e9 })).toBe(false);
+    expect(watched(OFF, { choice: 'auto', online: 1000 })).toBe(true);
+    expect(watched(OFF, { choice: 'on', online: 0 })).toBe(true);
+    expect(watched(ON, { choice: 'off', online: 0 })).toBe(true);
+    expect(watched(OFF, { choice: 'auto', egress: 1e12 })).toBe(false);
+    expect(watched(OFF, { choice: 'auto', egress: 5000, egressOnAbove: 5001 })).toBe(false);
+    expect(watched(OFF, { choice: 'auto', egress: 5000, egressOnAbove: 5000 })).toBe(true);
+  });
+
+  it('R-CDN-11 auto goes by the egress too: over either mark it goes, below both it comes back', () => {
+    const marks = { egressOnAbove: 5000, egressOffBelow: 2000 };
+    const of = (before: CdnSwitch, sight: Partial<CdnSight>, now = NOW) =>
+      at(before, { ...marks, ...sight }, now);
+    expect(of(CDN_START, { egress: 4999 })).toBe('off start');
+    expect(of(CDN_START, { egress: 5000 })).toBe('on egress');
+    expect(of(CDN_START, { egress: 5000, online: 1000 })).toBe('on audience');
+    expect(of(CDN_START, { egress: 1e12, egressOnAbove: 0 })).toBe('off start');
+    expect(of(CDN_START, { egress: 1e12, choice: 'off' })).toBe('off start');
+    expect(of(CDN_START, { egress: 1e12, hasPusher: false })).toBe('off start');
+    const byEgress: CdnSwitch = { ...ON, why: 'egress' };
+    const low: CdnSwitch = { ...byEgress, lowSince: NOW - STAY };
+    expect(of(low, { egress: 2000 })).toBe('on egress');
+    expect(of(low, { egress: 1999 })).toBe('off egress');
+    expect(of({ ...low, lowSince: NOW - STAY + 1 }, { egress: 0 })).toBe('on egress');
+    expect(of({ ...low, since: NOW - STAY + 1 }, { egress: 0 })).toBe('on egress');
+    // The other mark keeps it, and is the reason when it falls last.
+    expect(of(low, { egress: 0, online: 500 })).toBe('on egress');
+    expect(of({ ...low, heldBy: 'audience' }, { egress: 0 })).toBe('off audience');
+    expect(of({ ...ON, lowSince: NOW - STAY }, { egress: 2000 })).toBe('on audience');
+    expect(of({ ...ON, heldBy: 'egress', lowSince: NOW - STAY }, { egress: 0 })).toBe('off egress');
+    // A new owner has not measured long enough to call it low; what the audience held it need not.
+    expect(of(low, { egress: 0, isEgressKnown: false })).toBe('on egress');
+    const audience = { ...ON, lowSince: NOW - STAY };
+    expect(of(audience, { egress: 0, isEgressKnown: false })).toBe('off audience');
+    // The marks the wrong way round, as defaults may change beneath a studio's own.
+    expect(of(low, { egress: 5000, egressOffBelow: 9000 })).toBe('on egress');
+    // Not again so soon, whichever mark it is; the studio's order at once.
+    const back: CdnSwitch = { mode: 'off', since: NOW - STAY + 1, why: 'egress' };
+    expect(of(back, { egress: 1e12 })).toBe('off egress');
+    expect(of(back, { online: 1e6 })).toBe('off egress');
+    expect(of(back, { choice: 'on' })).toBe('on chosen');
+    expect(of({ ...back, since: NOW - STAY }, { egress: 1e12 })).toBe('on egress');
+    // Taken from the configuration while the room is on by it.
+    expect(of(low, { egress: 1e12, egressOnAbove: 0 })).toBe('off egress');
   });
 });

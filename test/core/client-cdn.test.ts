@@ -250,3 +250,34 @@ it('K-CDN-9 a source that is given up is reported at once, under its own name', 
   }
   expect(reports()).toMatchObject([{}, { cdn: { source: 'b', failed: 0 } }]);
 });
+
+it('K-CDN-11 a viewer goes by the weights of the region its edge says, and moves when they change', async () => {
+  const of = (regions: unknown, region?: unknown) => {
+    const sources = ['a', 'b', 'c'].map((id) => ({ id, url: `https://${id}/`, weight: 1 }));
+    const read = readCdnFact({ ...cdn.fact(), sources, regions }, region);
+    return read?.sources.map(({ id, weight }) => `${id} ${weight}`);
+  };
+  const regions = { eu: [0, 5, null], none: [null, null, null], short: [1], __proto__x: [2, 0, 0] };
+  expect(of(regions, 'eu')).toEqual(['a 0', 'b 5']);
+  expect(of(regions, 'none')).toBeUndefined();
+  const own = ['a 1', 'b 1', 'c 1'];
+  for (const region of [undefined, '', 'us', 'short', 'toString', 7]) {
+    expect(of(regions, region)).toEqual(own);
+  }
+  for (const odd of [undefined, null, 'eu', [], { eu: 'x' }]) expect(of(odd, 'eu')).toEqual(own);
+  expect(of({ eu: ['x', -1, 1e9] }, 'eu')).toEqual(['a 1', 'b 0', 'c 1000000']);
+  // Through the stream: the edge says where it is, and the source that all others read is not asked.
+  const told = (eu: readonly number[]) => ({ ...cdn.fact(), regions: { eu } });
+  const joined = { type: 'joined', room: 'lobby', epoch: 1, offset: 1, recovered: true };
+  socket().say({ ...joined, region: 'eu', online: 1, cdn: told([0, 1]), publications: [] });
+  let n = 0;
+  for (let i = 0; i < 3; i++) await second(n++);
+  const hosts = () => new Set(cdn.asked.map((url) => new URL(url).host));
+  expect([...hosts()]).toEqual(['b.cdn']);
+  cdn.asked.length = 0;
+  announce(told([1, 0]), 2);
+  await second(n++);
+  cdn.asked.length = 0;
+  for (let i = 0; i < 3; i++) await second(n++);
+  expect([...hosts()]).toEqual(['a.cdn']);
+});

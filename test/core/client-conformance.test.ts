@@ -60,8 +60,15 @@ it.each(casesOf('polls'))('K-CONF-1 polls: $name', ({ since, steps }) => {
   }
 });
 
-it.each(casesOf('cdn'))('K-CONF-1 cdn: $name', ({ fact, manifestUrl, steps }) => {
-  const reader = new CdnReader(readCdnFact(fact)!, () => 0.5);
+it.each(casesOf('cdn'))('K-CONF-1 cdn: $name', (vector) => {
+  const { fact, region, weights, manifestUrl, steps } = vector;
+  const read = readCdnFact(fact, region);
+  if (weights !== undefined) {
+    const own = (read?.sources ?? []).map(({ id, weight }) => [id, weight]);
+    expect(Object.fromEntries(own)).toEqual(weights);
+  }
+  if (read === undefined) return expect(Object.keys(weights)).toEqual([]);
+  const reader = new CdnReader(read, () => 0.5);
   if (manifestUrl !== undefined) expect(reader.manifestUrl).toBe(manifestUrl);
   for (const { manifest, now, is, fetch, missed, shed } of steps) {
     const taken = reader.takeManifest(manifest, now);

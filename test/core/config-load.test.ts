@@ -264,6 +264,11 @@ describe('relations', () => {
     ['edge: {softMark: 2MiB}', 'b.yaml:1: edge.hardMark: must be more than edge.softMark (2MiB)'],
     ['studio: {port: 8080}', 'studio.port: must differ from edge.port (8080)'],
     [
+      'room: {cdnEgressOnAbove: 512MiB}',
+      'b.yaml:1: room.cdnEgressOffBelow: must be below room.cdnEgressOnAbove (512MiB)',
+    ],
+    ['room: {cdnOffBelow: 200000}', 'room.cdnOffBelow: must be below room.cdnOnAbove (200000)'],
+    [
       'room: {lanes: {low: {share: 11}}}',
       'room.lanes: the shares of the four lanes must add up to 100',
     ],
@@ -278,6 +283,11 @@ describe('relations', () => {
     ],
   ])('C-1 %s breaks a relation', (file, expected) => {
     expect(problemsOf({ file }).join('\n')).toContain(expected);
+  });
+
+  it('C-1, R-CDN-11 no egress mark needs no lower one', () => {
+    const { room } = configOf({ file: 'room: {cdnEgressOnAbove: 0B}' });
+    expect([room.cdnEgressOnAbove, room.cdnEgressOffBelow]).toEqual([0, 2 ** 29]);
   });
 
   it('C-1 two free ports are no clash', () => {

@@ -23,6 +23,14 @@ function flawOf(change: unknown): [field: string | undefined, rule: string | und
   throw new Error('accepted');
 }
 
+/** A mark comes with the other one of its pair where the default would not let it. */
+function partnerOf(name: string): SettingsChange {
+  if (name === 'cdnOnAbove') return { cdnOffBelow: 0 };
+  if (name === 'cdnOffBelow') return { cdnOnAbove: SETTINGS.cdnOnAbove.max };
+  if (name === 'cdnEgressOffBelow') return { cdnEgressOnAbove: SETTINGS.cdnEgressOnAbove.max };
+  return {};
+}
+
 const row = { viewers: 10, budgetPerSecond: 10, tickMs: 100 };
 const tooMany = Array.from({ length: 17 }, (_, i) => ({ ...row, viewers: i + 1 }));
 
@@ -50,6 +58,13 @@ describe('patches', () => {
     ],
     [{ lanes: { ...lanes, low: { ...lanes.low, depth: 0 } } }, 'lanes.low.depth', 'minimum 1'],
     [{ lanes: { ...lanes, low: { ...lanes.low, x: 0 } } }, 'lanes.low.x', 'no unknown field'],
+    [{ cdnOffBelow: 200_000 }, 'cdnOffBelow', 'below cdnOnAbove (200000)'],
+    [{ cdnOnAbove: 100_000 }, 'cdnOnAbove', 'above cdnOffBelow (100000)'],
+    [{ cdnOnAbove: 1000, cdnOffBelow: 1000 }, 'cdnOffBelow', 'below cdnOnAbove (1000)'],
+    [{ cdnEgressOffBelow: 2 ** 30 }, 'cdnEgressOffBelow', 'below cdnEgressOnAbove (1073741824)'],
+    [{ cdnEgressOnAbove: 1000 }, 'cdnEgressOnAbove', 'above cdnEgressOffBelow (536870912)'],
+    [{ cdnEgressOnAbove: -1 }, 'cdnEgressOnAbove', 'minimum 0'],
+    [{ cdnEgressOnAbove: 0.5 }, 'cdnEgressOnAbove', 'a whole number'],
     [{ audience: {} }, 'audience', 'a list of rows'],
     [{ audience: tooMany }, 'audience', 'maxItems 16'],
     [{ audience: [row, row] }, 'audience.1.viewers', 'more than the row before'],
@@ -74,11 +89,28 @@ describe('patches', () => {
     for (const [name, setting] of Object.entries(SETTINGS)) {
       if (setting.type !== 'number') continue;
       for (const value of [setting.min, setting.max]) {
-        expect(patchSettings(DEFAULT_SETTINGS, {}, { [name]: value })).toEqual({ [name]: value });
+        const change = { ...partnerOf(name), [name]: value };
+        expect(patchSettings(DEFAULT_SETTINGS, {}, change)).toEqual(change);
       }
       expect(flawOf({ [name]: setting.min - 1 })).toEqual([name, `minimum ${setting.min}`]);
       expect(flawOf({ [name]: setting.max + 1 })).toEqual([name, `maximum ${setting.max}`]);
     }
+  });
+
+  it('R-CDN-11 a lower mark stays below its upper one, whatever holds it; a mark of 0 needs none', () => {
+    const of = (own: SettingsChange, change: SettingsChange) =>
+      patchSettings(DEFAULT_SETTINGS, own as typeof DEFAULT_SETTINGS, change);
+    const own = { cdnEgressOnAbove: 2000, cdnEgressOffBelow: 1000 };
+    expect(of({}, own)).toEqual(own);
+    expect(of(own, { cdnEgressOffBelow: 1999 })).toMatchObject({ cdnEgressOffBelow: 1999 });
+    expect(() => of(own, { cdnEgressOffBelow: 2000 })).toThrow('below cdnEgressOnAbove (2000)');
+    // Given back to the file, where it is 512 MiB.
+    expect(() => of(own, { cdnEgressOffBelow: null })).toThrow('below cdnEgressOnAbove (2000)');
+    expect(of(own, { cdnEgressOnAbove: null })).toEqual({ cdnEgressOffBelow: 1000 });
+    expect(of(own, { cdnEgressOnAbove: 0 })).toMatchObject({ cdnEgressOnAbove: 0 });
+    // What another change touches is let be.
+    const turned = { cdnEgressOnAbove: 10, cdnEgressOffBelow: 20 };
+    expect(of(turned, { tickMs: 50 })).toMatchObject({ tickMs: 50 });
   });
 
   it('R-SET-2 own values are laid over the defaults; null gives them back', () => {

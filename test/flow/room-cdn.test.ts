@@ -126,6 +126,89 @@ it('R-CDN-2 auto follows the audience', async () => {
   expect(await viewOf(cluster)).toMatchObject({ why: 'audience', online: 0 });
 });
 
+it('R-CDN-11 auto follows the egress that the audience asks for, marks changed while it runs', async () => {
+  const settings = { cdnStayMs: 1000, userPerSecond: 1000, userBurst: 1000, budgetPerSecond: 1000 };
+  const { cluster } = await start(['one'], { settings });
+  pusher(cluster);
+  const viewers = await Promise.all(['u', 'v'].map((user) => cluster.viewer(ROOM, user)));
+  await until(async () => (await viewOf(cluster)).online === 2, 'two viewers');
+  const change = async (limits: Record<string, number>) =>
+    (await cluster.ownerOf(ROOM)).rooms.calls.changeLimits(ROOM, limits, false);
+  await expect(change({ cdnEgressOnAbove: 4000 })).rejects.toMatchObject({
+    ...{ code: 'invalid', field: 'cdnEgressOnAbove', rule: 'above cdnEgressOffBelow (536870912)' },
+  });
+  let n = 0;
+  const say = () => {
+    const text = `${n} a danmaku of some length`.padEnd(90, '.');
+    viewers[0]!.say({ type: 'send', room: ROOM, id: `d${n++}`, kind: 'danmaku', text });
+  };
+  const saying = cluster.clock.every(20, say);
+  ends.push(() => saying.cancel());
+  await until(async () => (await viewOf(cluster)).egressBytesPerSecond > 1500, 'the demand');
+  expect(await viewOf(cluster)).toMatchObject({ mode: 'off', why: 'start' });
+  await change({ cdnEgressOnAbove: 1000, cdnEgressOffBelow: 500 });
+  await until(async () => (await viewOf(cluster)).mode === 'on', 'on');
+  expect(await viewOf(cluster)).toMatchObject({ why: 'egress', online: 2 });
+  const told = () => viewers.map((v) => v.publications.filter(({ kind }) => kind === 'cdn').length);
+  await until(() => told().join() === '1,1', 'the publication');
+  // Both turn to the files: the edge sends them no droppables, and the room does not come back.
+  for (const viewer of viewers) viewer.say({ type: 'receive', room: ROOM, classes: 'keep' });
+  const shown = () => viewers[1]!.publications.filter(({ kind }) => kind === 'danmaku').length;
+  await new Promise((resolve) => cluster.clock.after(500, () => resolve(undefined)));
+  const [before, said] = [shown(), n];
+  await new Promise((resolve) => cluster.clock.after(2500, () => resolve(undefined)));
+  expect(n - said).toBeGreaterThan(50);
+  expect(shown()).toBe(before);
+  const view = await viewOf(cluster);
+  expect(view).toMatchObject({ mode: 'on', why: 'egress' });
+  expect(view.egressBytesPerSecond).toBeGreaterThan(1000);
+  // It falls silent, and is over the lower mark no longer.
+  saying.cancel();
+  await change({ cdnEgressOnAbove: 2 ** 40, cdnEgressOffBelow: 2 ** 39 });
+  // A service that has measured for less than 23 s calls nothing low.
+  const isOff = async () => (await viewOf(cluster)).mode === 'off';
+  await new Promise((resolve) => cluster.clock.after(9000, () => resolve(undefined)));
+  await until(isOff, 'off');
+  expect(await viewOf(cluster)).toMatchObject({ why: 'egress' });
+}, 60_000);
+
+it('R-CDN-12, E-CDN-3 viewers of an edge of a region are told the region and its weights', async () => {
+  const elsewhere: CdnSpec = { id: 'c', url: 'https://c.example/', weight: 1, notRegions: ['eu'] };
+  const cdn = { sources: [A, B, elsewhere], pollMs: 1000, segmentMs: 1000 };
+  const { cluster } = await start(['one'], { cdn, region: 'eu' });
+  pusher(cluster);
+  const viewers = await Promise.all(['u', 'v', 'w'].map((user) => cluster.viewer(ROOM, user)));
+  expect(await viewers[0]!.line('joined')).toMatchObject({ region: 'eu', cdn: null });
+  await choose(cluster, 'on');
+  const last = () => viewers[0]!.publications.findLast(({ kind }) => kind === 'cdn')?.data;
+  await until(() => last() !== undefined, 'the publication');
+  expect(last()).toMatchObject({ mode: 'on', regions: { eu: [100, 100, null] } });
+  // One of them fails in this region; viewers of another report that it serves them.
+  const report = { missed: 0, delayMs: 0 };
+  const sum = { source: 'a', reports: 9, missed: 0, bytes: 0, delayMs: 0, delays: 0 };
+  cluster.bus.publish(
+    cdnSumsSubject(),
+    encodeJson({ edge: 'edge-us', region: 'us', sums: [{ ...sum, ok: 300, failed: 0 }] }),
+  );
+  for (const viewer of viewers) {
+    viewer.say({ type: 'report', room: ROOM, cdn: { source: 'a', ok: 0, failed: 30, ...report } });
+  }
+  await until(() => JSON.stringify(last()).includes('"eu":[0,100,null]'), 'the fall in the region');
+  expect(last()).toMatchObject({ sources: [{ id: 'a' }, { id: 'b' }, { id: 'c' }] });
+  expect((last() as { sources: { weight: number }[] }).sources[0]!.weight).toBeGreaterThan(0);
+  expect(await viewOf(cluster)).toMatchObject({ regions: { eu: [0, 100, null] } });
+  const late = await cluster.viewer(ROOM, 'late');
+  const joined = await late.line('joined');
+  expect(joined).toMatchObject({ region: 'eu', cdn: { regions: { eu: [0, 100, null] } } });
+  expect(joined['cdn']).toEqual(last());
+  // Who polls hears of both in the first answer, and not again.
+  const url = `http://127.0.0.1:${cluster.edge.port}/v1/rooms/${ROOM}/publications`;
+  const polled = (await (await fetch(url)).json()) as { cursor: string };
+  expect(polled).toMatchObject({ region: 'eu', cdn: { regions: { eu: [0, 100, null] } } });
+  const next = await (await fetch(`${url}?cursor=${polled.cursor}&waitMs=0`)).json();
+  expect(next).not.toHaveProperty('region');
+});
+
 it('R-CDN-5 a new owner goes on in the mode of the old one and tells viewers nothing twice', async () => {
   const { cluster, notes } = await start(['one', 'two'], { leaseMs: 1000 });
   pusher(cluster);

@@ -89,6 +89,8 @@ export interface ClusterOptions {
   readonly rooms?: readonly string[];
   readonly store?: MemoryStore;
   readonly cdn?: RoomOptions['cdn'];
+  /** Of the edge. */
+  readonly region?: string;
 }
 
 export class RoomCluster {
@@ -114,7 +116,10 @@ export class RoomCluster {
     await cluster.balanced();
     const { bus, clock, edgeMeter } = cluster;
     cluster.edge = await startEdge(
-      { ...EDGE_DEFAULTS, id: 'edge-1' as EdgeId, host: '127.0.0.1', port: 0 },
+      {
+        ...{ ...EDGE_DEFAULTS, id: 'edge-1' as EdgeId, host: '127.0.0.1', port: 0 },
+        region: options.region ?? '',
+      },
       {
         bus,
         clock,

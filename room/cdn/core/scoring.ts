@@ -3,7 +3,7 @@
  * how their viewers fare (`health.ts`), for all and for each region. Weights move slowly, a CDN that
  * fails falls at once. Pure. Rules: SPEC R-CDN-7 to R-CDN-9.
  */
-import type { CdnEntry, CdnSpec, CdnSum } from '../../../src/wire/cdn-state.js';
+import { isOpenTo, type CdnEntry, type CdnSpec, type CdnSum } from '../../../src/wire/cdn-state.js';
 import { Health } from './health.js';
 
 /** Share of its weight a CDN keeps when all of its bandwidth is used. */
@@ -89,11 +89,6 @@ class Scored {
     return sum / this.regions.size;
   }
 
-  isOpenTo(region: string): boolean {
-    const { regions } = this.spec;
-    return regions === undefined || regions.length === 0 || regions.includes(region);
-  }
-
   get state(): string {
     const states = new Set(Array.from(this.regions.values(), ({ health }) => health.state));
     if (states.size === 0) return 'unseen';
@@ -137,7 +132,7 @@ export class Scores {
     const all = [...this.#scored.values()];
     const weights = weightsOf(all, (scored) => scored.level());
     const names = new Set(all.flatMap((scored) => [...scored.regions.keys()]));
-    const limits = all.flatMap(({ spec }) => [...(spec.regions ?? [])]);
+    const limits = all.flatMap(({ spec }) => [...(spec.regions ?? []), ...(spec.notRegions ?? [])]);
     const byRegion = [...new Set([...names, ...limits])]
       .filter((name) => name !== '')
       .map((name) => [name, this.#inRegion(all, name)] as const);
@@ -151,7 +146,7 @@ export class Scores {
   }
 
   #inRegion(all: readonly Scored[], region: string): number[] {
-    return weightsOf(all, (scored) => (scored.isOpenTo(region) ? scored.level(region) : 0));
+    return weightsOf(all, (scored) => (isOpenTo(scored.spec, region) ? scored.level(region) : 0));
   }
 }
 
@@ -186,21 +181,3 @@ function seenOf(scored: Scored, now: number): CdnEntry['seen'] {
   const ok = requests === 0 ? 1 : 1 - failed / requests;
   return { requests, ok, delayMs: Math.round(scored.delayMs), mbps: scored.mbps(now) };
 }
-
-/** Whether viewers should hear of the new weights: a fall or a rise from nothing at once, else now and then. */
-export function isNews(
-  told: readonly CdnEntry[],
-  next: readonly CdnEntry[],
-  sinceMs: number,
-): boolean {
-  if (told.length !== next.length) return true;
-  return next.some(({ spec, weight }, i) => {
-    const before = told[i]!;
-    if (before.spec.id !== spec.id || before.spec.url !== spec.url) return true;
-    if ((before.weight === 0) !== (weight === 0)) return true;
-    const greater = Math.max(before.weight, weight);
-    return sinceMs >= NEWS_MS && Math.abs(before.weight - weight) >= greater * NEWS_SHARE;
-  });
-}
-const NEWS_MS = 15_000;
-const NEWS_SHARE = 0.25;
