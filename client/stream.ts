@@ -5,12 +5,13 @@
 import { CdnFollower } from './cdn-follower.js';
 import { systemClock, systemRandom } from './clock.js';
 import { Conductor } from './conductor.js';
+import type { CdnReport } from './core/cdn-reader.js';
 import { Echoes } from './core/echo.js';
 import { Place } from './core/place.js';
 import { userOf } from './core/token.js';
 import { Edges } from './edges.js';
 import { Emitter } from './emitter.js';
-import { askJson, roomUrl } from './http.js';
+import { ask, askJson, roomUrl, type RequestFailed } from './http.js';
 import { Intake } from './intake.js';
 import type { Link, LinkEvents, LinkParts, LinkRequest } from './link.js';
 import { EventsLink } from './link-events.js';
@@ -182,10 +183,24 @@ export class RoomStream {
         if (cdn !== this.#state.cdn) this.#enter(this.#state);
       },
       gap: (gap) => this.#events.emit('gap', gap),
-      report: (cdn) => {
-        if (this.#mayReport) this.#conductor.write({ type: 'report', room: this.room, cdn });
-      },
+      report: (cdn) => this.#report(cdn),
     });
+  }
+
+  /** By the socket, else by POST. One that is not taken is not told again: the next tells more. */
+  #report(cdn: CdnReport): void {
+    if (!this.#mayReport || this.#conductor.write({ type: 'report', room: this.room, cdn })) return;
+    const { way, base, token } = this.#conductor.serving ?? {};
+    if (base === undefined || way === 'websocket') return;
+    const url = roomUrl(base, this.room, 'reports');
+    const stop = new AbortController();
+    const body = JSON.stringify({ cdn });
+    ask(this.#parts, { url, token, body, withinMs: this.#parts.connectMs, stop }).catch(
+      ({ end }: RequestFailed) => {
+        // An edge that has no such address.
+        if (end.reason === 'not_found') this.#mayReport = false;
+      },
+    );
   }
 
   readonly #acks: Line[] = [];
