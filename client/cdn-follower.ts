@@ -3,7 +3,9 @@
  * socket told to leave droppables out once a segment was read, and to bring them back when the CDN
  * fails or ends. Rules: SPEC K-CDN-1 to K-CDN-7; the contract is docs/cdn.md.
  */
+import { firstBytes, get, type Got } from './cdn-fetch.js';
 import type { Cancel, Clock } from './clock.js';
+import { SteadyDelay } from './core/cdn-delay.js';
 import {
   CdnReader,
   readCdnFact,
@@ -12,8 +14,9 @@ import {
   type CdnReport,
   type Segment,
 } from './core/cdn-reader.js';
+import type { Thinness } from './core/thinness.js';
 import type { Classes } from './link.js';
-import type { FetchLike, Gap, Publication } from './types.js';
+import type { CdnStats, FetchLike, Gap, Publication, Thin } from './types.js';
 
 export interface FollowerParts {
   readonly clock: Clock;
@@ -26,20 +29,29 @@ export interface FollowerParts {
   readonly receive: (classes: Classes) => void;
   readonly gap: (gap: Gap) => void;
   readonly report: (report: CdnReport) => void;
+  readonly thinness: Thinness;
+  /** Lines are shown no further behind than this. */
+  readonly delayMaxMs: number;
+  /** How much is read has changed. */
+  readonly turned: () => void;
 }
 
-const REQUEST_MS = 5000;
 const REPORT_MS = 30_000;
 /** Manifests are asked for so many more times after the end, and for so long: what was said before
  * the links brought all again may not be written yet. */
 const LAST_POLLS = 3;
 const LAST_MS = 2000;
+const utf8 = new TextDecoder();
+const NOTHING: Got = { answer: undefined, bytes: new Uint8Array(), tookMs: 0 };
 const NOT_FOUND = new Set([404, 410]);
 
 /** One reading of one fact, from its beginning to its end. */
 interface Run {
   readonly reader: CdnReader;
   readonly stop: AbortController;
+  readonly delay: SteadyDelay;
+  /** What a small request takes. */
+  pingMs: number;
   /** Polls left since the room turned it off; undefined: it is on. */
   pollsLeft: number | undefined;
 }
@@ -52,6 +64,7 @@ export class CdnFollower {
   #wake: (() => void) | undefined;
   #reportTimer: Cancel | undefined;
   #text = '';
+  #leftOut = { leftOut: 0, leftOutBytes: 0 };
 
   constructor(parts: FollowerParts) {
     this.#parts = parts;
@@ -60,6 +73,22 @@ export class CdnFollower {
   /** Droppables come from the CDN. */
   get isFollowing(): boolean {
     return this.#isFollowing;
+  }
+
+  /** The last priority that is read; undefined: all. */
+  get priority(): number | undefined {
+    return this.#parts.thinness.priority;
+  }
+
+  get stats(): CdnStats | undefined {
+    const delay = this.#run?.delay;
+    return delay && { delayMs: delay.ms, lines: delay.lines, late: delay.late, ...this.#leftOut };
+  }
+
+  /** Throws TypeError on what is no thinness. */
+  setThin(thin: Thin): void {
+    this.#parts.thinness.set(thin);
+    this.#parts.turned();
   }
 
   /** What the room says of its CDN now, and the region the edge says the viewer is of. */
@@ -86,7 +115,9 @@ export class CdnFollower {
 
   #begin(fact: CdnFact): void {
     const reader = new CdnReader(fact, this.#parts.random);
-    this.#run = { reader, stop: new AbortController(), pollsLeft: undefined };
+    const delay = new SteadyDelay(fact, this.#parts.delayMaxMs);
+    const stop = new AbortController();
+    this.#run = { reader, stop, delay, pingMs: 0, pollsLeft: undefined };
     this.#reportTimer ??= this.#parts.clock.after(REPORT_MS, () => this.#report());
     void this.#follow(this.#run);
   }
@@ -114,8 +145,9 @@ export class CdnFollower {
   /** One manifest and the segments it brings. */
   async #round(run: Run): Promise<'fine' | 'off' | 'again' | 'next' | 'all'> {
     const { reader } = run;
-    const answer = await this.#get(run, reader.manifestUrl!);
-    const manifest: unknown = await answer?.json().catch(() => undefined);
+    const { answer, bytes, tookMs } = await this.#get(run, reader.manifestUrl!);
+    const manifest = jsonOf(bytes);
+    run.pingMs = tookMs;
     if (run !== this.#run) return 'fine';
     if (answer?.ok !== true) return this.#failed(reader);
     const taken = reader.takeManifest(manifest, serverTime(answer));
@@ -139,12 +171,17 @@ export class CdnFollower {
   async #segment(run: Run, segment: Segment): Promise<'next' | 'all' | undefined> {
     const { reader } = run;
     for (;;) {
-      const answer = await this.#get(run, reader.urlOf(segment), checked(segment));
-      const text = answer?.ok === true ? await answer.text().catch(() => undefined) : undefined;
+      const { end, leftOut } = this.#parts.thinness.wanted(segment.parts ?? []);
+      const all = segment.bytes ?? end ?? 0;
+      const got = end === 0 ? NOTHING : await this.#part(run, segment, end);
       if (run !== this.#run) return undefined;
-      if (text !== undefined) {
-        reader.worked(segment.bytes);
-        this.#show(reader, readSegment(text) as unknown as Publication[]);
+      const { answer, bytes } = got;
+      this.#took(run, got, all > 0 ? (end ?? all) / all : 1);
+      if (end === 0 || answer?.ok === true) {
+        if (end !== 0) reader.worked(end ?? all);
+        this.#leftOut.leftOut += leftOut;
+        if (end !== undefined) this.#leftOut.leftOutBytes += all - end;
+        this.#show(run, readSegment(utf8.decode(bytes)) as unknown as Publication[]);
         return undefined;
       }
       if (NOT_FOUND.has(answer?.status ?? (await this.#statusOf(run, segment)))) {
@@ -160,7 +197,22 @@ export class CdnFollower {
   /** The page of an error has another hash, and the platform then tells not even its status. */
   async #statusOf(run: Run, segment: Segment): Promise<number> {
     if (segment.hash === undefined) return 0;
-    return (await this.#get(run, run.reader.urlOf(segment), { method: 'HEAD' }))?.status ?? 0;
+    const how = { method: 'HEAD' };
+    return (await this.#get(run, run.reader.urlOf(segment), how)).answer?.status ?? 0;
+  }
+
+  /** A part is not what `hash` is of. */
+  #part(run: Run, segment: Segment, end: number | undefined): Promise<Got> {
+    const { reader } = run;
+    const how = end === undefined ? checked(segment) : firstBytes(end, reader.hasRanges);
+    return this.#get(run, reader.urlOf(segment), how, end);
+  }
+
+  #took({ pingMs, reader }: Run, { tookMs }: Got, share: number): void {
+    const { thinness, clock, turned } = this.#parts;
+    const before = thinness.priority;
+    thinness.took(Math.max(0, tookMs - pingMs), reader.fact.segmentMs, share, clock.now());
+    if (thinness.priority !== before) turned();
   }
 
   /** A source that is given up is told at once: others are to be spared it. */
@@ -170,12 +222,18 @@ export class CdnFollower {
     return step;
   }
 
-  #show(reader: CdnReader, publications: readonly Publication[]): void {
+  #show({ reader, delay }: Run, publications: readonly Publication[]): void {
     const { roomNow, show } = this.#parts;
     const now = roomNow();
     const shown = publications.filter(({ at }) => Number.isFinite(at));
-    for (const { at } of shown) reader.shown(Math.max(reader.delayMs, now - at));
-    show(shown, reader.delayMs);
+    // What was there before tells nothing of how late things come, nor what a link had already brought.
+    if (this.#isFollowing)
+      delay.came(
+        shown.map(({ at }) => now - at),
+        now,
+      );
+    for (const { at } of shown) reader.shown(Math.max(delay.ms, now - at));
+    show(shown, delay.ms);
   }
 
   /** All sources have failed: the sockets have to do, for a while. */
@@ -199,29 +257,8 @@ export class CdnFollower {
     this.#parts.receive(classes);
   }
 
-  /** The answer; undefined: no answer in time. */
-  async #get(run: Run, url: string, how: RequestInit = {}): Promise<Response | undefined> {
-    const stop = new AbortController();
-    const end = () => stop.abort();
-    const late = this.#parts.clock.after(REQUEST_MS, end);
-    run.stop.signal.addEventListener('abort', end, { once: true });
-    try {
-      const answer = await this.#parts.fetch(url, {
-        ...{ credentials: 'omit', signal: stop.signal },
-        ...how,
-      });
-      // Read whole within the time: a body that stalls is a failure like any other.
-      const body = await answer.arrayBuffer();
-      return new Response(answer.status === 304 ? null : body, {
-        status: answer.status,
-        headers: answer.headers,
-      });
-    } catch {
-      return undefined;
-    } finally {
-      late.cancel();
-      run.stop.signal.removeEventListener('abort', end);
-    }
+  #get(run: Run, url: string, how: RequestInit = {}, end?: number): Promise<Got> {
+    return get(this.#parts, url, { stop: run.stop.signal, how, end });
   }
 
   #pause(ms: number): Promise<void> {
@@ -258,4 +295,12 @@ function serverTime({ headers }: Response): number | undefined {
   const date = Date.parse(headers.get('date') ?? '');
   const age = Number(headers.get('age') ?? 0);
   return Number.isFinite(date) ? date + (Number.isFinite(age) ? age * 1000 : 0) : undefined;
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(utf8.decode(bytes));
+  } catch {
+    return undefined;
+  }
 }

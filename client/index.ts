@@ -7,6 +7,7 @@ export type { Sending } from './speech.js';
 export type { Cancel, Clock } from './clock.js';
 export type {
   Batch,
+  CdnStats,
   Closed,
   ConnectOptions,
   Danmaku,
@@ -23,6 +24,7 @@ export type {
   StateName,
   StreamEvents,
   Style,
+  Thin,
   TokenSource,
   TransportName,
 } from './types.js';

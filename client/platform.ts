@@ -6,6 +6,8 @@
 export interface Platform {
   isHidden(): boolean;
   isOnline(): boolean;
+  /** Somebody asked for less data. */
+  savesData(): boolean;
   /** `changed` is called when somebody looks again or the network is back; the answer ends it. */
   watch(changed: (what: 'online' | 'visible' | 'offline') => void): () => void;
 }
@@ -13,7 +15,10 @@ export interface Platform {
 /** The little of a browser that is used here; nothing of it is there in Node. */
 interface Page {
   readonly document?: EventTarget & { readonly visibilityState?: string };
-  readonly navigator?: { readonly onLine?: boolean };
+  readonly navigator?: {
+    readonly onLine?: boolean;
+    readonly connection?: { readonly saveData?: boolean };
+  };
   readonly addEventListener?: EventTarget['addEventListener'];
   readonly removeEventListener?: EventTarget['removeEventListener'];
 }
@@ -23,6 +28,7 @@ const page = globalThis as unknown as Page;
 export const browserPlatform: Platform = {
   isHidden: () => page.document?.visibilityState === 'hidden',
   isOnline: () => page.navigator?.onLine !== false,
+  savesData: () => page.navigator?.connection?.saveData === true,
   watch: (changed) => {
     const online = () => changed('online');
     const offline = () => changed('offline');

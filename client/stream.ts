@@ -5,12 +5,14 @@
 import { CdnFollower } from './cdn-follower.js';
 import { systemClock, systemRandom } from './clock.js';
 import { Conductor } from './conductor.js';
+import type { CdnReport } from './core/cdn-reader.js';
 import { Echoes } from './core/echo.js';
 import { Place } from './core/place.js';
+import { Thinness } from './core/thinness.js';
 import { userOf } from './core/token.js';
 import { Edges } from './edges.js';
 import { Emitter } from './emitter.js';
-import { askJson, roomUrl } from './http.js';
+import { ask, askJson, roomUrl, type RequestFailed } from './http.js';
 import { Intake } from './intake.js';
 import type { Link, LinkEvents, LinkParts, LinkRequest } from './link.js';
 import { EventsLink } from './link-events.js';
@@ -20,6 +22,7 @@ import { browserPlatform } from './platform.js';
 import { Speech, type Sending } from './speech.js';
 import { TokenKeeper } from './tokens.js';
 import type {
+  CdnStats,
   Closed,
   ConnectOptions,
   Danmaku,
@@ -28,6 +31,7 @@ import type {
   Position,
   State,
   StreamEvents,
+  Thin,
   TransportName,
 } from './types.js';
 
@@ -35,6 +39,7 @@ const CONNECT_MS = 10_000;
 const UPGRADE_MS = 30_000;
 const VERDICT_MS = 20_000;
 const SMOOTH_MS = 300;
+const CDN_DELAY_MS_MAX = 10_000;
 const WAYS: readonly TransportName[] = ['websocket', 'sse', 'poll'];
 const ROOM = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -63,7 +68,7 @@ export class RoomStream {
     this.#intake = this.#makeIntake(options, echoes);
     this.#speech = this.#makeSpeech(options, echoes);
     this.#conductor = this.#makeConductor(options);
-    this.#follower = options.cdn === false ? undefined : this.#makeFollower();
+    this.#follower = options.cdn === false ? undefined : this.#makeFollower(options);
     // The page first gets its stream, then hears of it.
     this.#parts.clock.after(0, () => {
       if (this.#state.name !== 'closed') this.#conductor.start();
@@ -96,6 +101,16 @@ export class RoomStream {
   /** Says a danmaku. The promise is always fulfilled, with its one end; it is never rejected. */
   send(danmaku: Danmaku): Sending {
     return this.#speech.send(danmaku);
+  }
+
+  /** How the CDN serves; undefined until it was read. */
+  get cdnStats(): CdnStats | undefined {
+    return this.#follower?.stats;
+  }
+
+  /** Reads more or less of the CDN from now on. Throws TypeError on what is no thinness. */
+  setThin(thin: Thin): void {
+    this.#follower?.setThin(thin);
   }
 
   /** Leaves for good. */
@@ -170,7 +185,7 @@ export class RoomStream {
     ]);
   }
 
-  #makeFollower(): CdnFollower {
+  #makeFollower({ thin = 'auto', cdnDelayMaxMs = CDN_DELAY_MS_MAX }: ConnectOptions): CdnFollower {
     const { clock, fetch, random } = this.#parts;
     return new CdnFollower({
       ...{ clock, fetch, random },
@@ -182,10 +197,27 @@ export class RoomStream {
         if (cdn !== this.#state.cdn) this.#enter(this.#state);
       },
       gap: (gap) => this.#events.emit('gap', gap),
-      report: (cdn) => {
-        if (this.#mayReport) this.#conductor.write({ type: 'report', room: this.room, cdn });
-      },
+      thinness: new Thinness(thin, browserPlatform.savesData),
+      delayMaxMs: cdnDelayMaxMs,
+      turned: () => this.#enter(this.#state),
+      report: (cdn) => this.#report(cdn),
     });
+  }
+
+  /** By the socket, else by POST. One that is not taken is not told again: the next tells more. */
+  #report(cdn: CdnReport): void {
+    if (!this.#mayReport || this.#conductor.write({ type: 'report', room: this.room, cdn })) return;
+    const { way, base, token } = this.#conductor.serving ?? {};
+    if (base === undefined || way === 'websocket') return;
+    const url = roomUrl(base, this.room, 'reports');
+    const stop = new AbortController();
+    const body = JSON.stringify({ cdn });
+    ask(this.#parts, { url, token, body, withinMs: this.#parts.connectMs, stop }).catch(
+      ({ end }: RequestFailed) => {
+        // An edge that has no such address.
+        if (end.reason === 'not_found') this.#mayReport = false;
+      },
+    );
   }
 
   readonly #acks: Line[] = [];
@@ -218,7 +250,10 @@ export class RoomStream {
   }
 
   #enter(state: Omit<State, 'cdn'>): void {
-    this.#state = { ...state, cdn: this.#follower?.isFollowing ?? false };
+    const { thin: _, ...rest } = state;
+    const cdn = this.#follower?.isFollowing ?? false;
+    const thin = cdn ? this.#follower?.priority : undefined;
+    this.#state = { ...rest, cdn, ...(thin === undefined ? {} : { thin }) };
     if (state.name !== 'live' && state.name !== 'polling') this.#seen = this.#intake.arrived;
     this.#events.emit('state', this.#state);
   }

@@ -99,11 +99,31 @@ export interface State {
   readonly transport?: TransportName;
   /** Droppable publications come from the CDN. */
   readonly cdn: boolean;
+  /** Only priorities up to this are read from the CDN; absent: all. */
+  readonly thin?: number;
   /** Until the next try, when one is waited for. */
   readonly retryMs?: number;
   /** Why the last link ended. */
   readonly reason?: string;
   readonly code?: number;
+}
+
+/**
+ * How much of a CDN's segments is read: all (`false`); no low lane (`true`); only priorities up to one
+ * (docs/cdn.md); `auto`: as the line and the device's wish to save data allow.
+ */
+export type Thin = boolean | 'auto' | { readonly priority: number };
+
+/** How the CDN served this viewer. */
+export interface CdnStats {
+  /** How far behind the room's clock its lines are shown now. */
+  readonly delayMs: number;
+  /** Lines that came, and those that came after their time. */
+  readonly lines: number;
+  readonly late: number;
+  /** Publications that were not read because the viewer is thin, and their bytes before compression. */
+  readonly leftOut: number;
+  readonly leftOutBytes: number;
 }
 
 export interface Batch {
@@ -183,6 +203,10 @@ export interface ConnectOptions {
   readonly compress?: boolean;
   /** Take droppables from the CDN when the room says so; default true. */
   readonly cdn?: boolean;
+  /** How much of it; default `auto`. */
+  readonly thin?: Thin;
+  /** How far behind the room's clock lines of the CDN are shown at most; default 10 s. */
+  readonly cdnDelayMaxMs?: number;
   /** Spread what comes at once over up to this time; 0 (default 300): not at all. */
   readonly smoothMs?: number;
   /** How far behind the room's clock the viewer's picture is. */

@@ -2,14 +2,14 @@
  * Owns adding up what viewers report of CDNs and telling the sums to the room services once a second.
  * Knows no viewer and no score. Rule: SPEC E-CDN-1.
  */
-import { gcra, type Quota } from '../src/gcra.js';
+import { gcra, gcraWaitMs, type Quota } from '../src/gcra.js';
 import type { EdgeId } from '../src/ids.js';
 import type { Bus } from '../src/ports/bus.js';
 import type { Cancel, Clock } from '../src/ports/clock.js';
 import { cdnSumsSubject } from '../src/subjects.js';
 import { CDN_SUMS_MS, CDNS_MAX, type CdnSum, type CdnSums } from '../src/wire/cdn-state.js';
 import { encodeJson } from '../src/wire/internal.js';
-import type { ReportCommand } from '../src/wire/schema.js';
+import type { ReportBody } from '../src/wire/schema.js';
 import type { EdgeMeters } from './meters.js';
 
 /** Of one viewer; its own pace is one in 30 s, and another when a CDN has failed it. */
@@ -18,6 +18,8 @@ const QUOTA: Quota = { perSecond: 0.2, burst: 3 };
 const REQUESTS_MAX = 100;
 /** CDNs in a second's sums: twice those that can be, since a table may just have changed. */
 const SOURCES_MAX = CDNS_MAX * 2;
+/** Viewers without a connection whose quota is remembered, the newest: it is used up for 15 s at most. */
+const POSTERS_MAX = 10_000;
 
 export interface CdnReportParts {
   readonly edge: EdgeId;
@@ -27,11 +29,19 @@ export interface CdnReportParts {
   readonly region: () => string;
 }
 
+export interface PostedEnd {
+  readonly end: 'taken' | 'too_soon' | 'over_bound';
+  /** When to come again, unless it was taken. */
+  readonly retryAfterMs: number;
+}
+
 type Sum = { -readonly [K in keyof CdnSum]: CdnSum[K] };
 
 export class CdnReports {
   readonly #parts: CdnReportParts;
   #sums = new Map<string, Sum>();
+  /** Quota states of those who report by POST, the one heard of last at the end. */
+  readonly #posters = new Map<string, number>();
   readonly #timer: Cancel;
 
   constructor(parts: CdnReportParts) {
@@ -40,22 +50,43 @@ export class CdnReports {
   }
 
   /** Takes a viewer's report within its quota, whose state before and after this is. */
-  take({ cdn }: ReportCommand, before: number): number {
-    const { clock, meters } = this.#parts;
-    const tat = gcra(before, clock.now(), QUOTA);
+  take({ cdn }: ReportBody, before: number): number {
+    const tat = gcra(before, this.#parts.clock.now(), QUOTA);
+    if (tat === undefined) this.#parts.meters.cdnReports.add('too_soon');
+    else this.#add(cdn);
+    return tat ?? before;
+  }
+
+  /** The same of a viewer without a connection: an address, or a user there. */
+  takePosted({ cdn }: ReportBody, viewer: string): PostedEnd {
+    const now = this.#parts.clock.now();
+    const before = this.#posters.get(viewer) ?? 0;
+    const tat = gcra(before, now, QUOTA);
     if (tat === undefined) {
-      meters.cdnReports.add('too_soon');
-      return before;
+      this.#parts.meters.cdnReports.add('too_soon');
+      return { end: 'too_soon', retryAfterMs: gcraWaitMs(before, now, QUOTA) };
     }
-    const sum = this.#sum(cdn.source);
-    meters.cdnReports.add(sum === undefined ? 'over_bound' : 'taken');
-    if (sum !== undefined) add(sum, cdn);
-    return tat;
+    this.#posters.delete(viewer);
+    this.#posters.set(viewer, tat);
+    for (const oldest of this.#posters.keys()) {
+      if (this.#posters.size <= POSTERS_MAX) break;
+      this.#posters.delete(oldest);
+    }
+    // The sums begin anew with the next second.
+    return { end: this.#add(cdn), retryAfterMs: CDN_SUMS_MS };
   }
 
   stop(): void {
     this.#timer.cancel();
     this.#tell();
+  }
+
+  #add(cdn: ReportBody['cdn']): 'taken' | 'over_bound' {
+    const sum = this.#sum(cdn.source);
+    const end = sum === undefined ? 'over_bound' : 'taken';
+    this.#parts.meters.cdnReports.add(end);
+    if (sum !== undefined) add(sum, cdn);
+    return end;
   }
 
   #sum(source: string): Sum | undefined {
@@ -76,7 +107,7 @@ export class CdnReports {
   }
 }
 
-function add(sum: Sum, cdn: ReportCommand['cdn']): void {
+function add(sum: Sum, cdn: ReportBody['cdn']): void {
   // What one viewer says weighs no more than what one viewer can have seen.
   const share = Math.min(1, REQUESTS_MAX / Math.max(1, cdn.ok + cdn.failed));
   sum.reports++;

@@ -5,6 +5,7 @@
 import { POLL_WAIT_MS_MAX } from '../src/limits.js';
 import { VERDICT_STATUS } from '../src/verdict.js';
 import { errorReply, jsonReply, retryHeader, type Headers } from './http-replies.js';
+import type { Identity } from './identity.js';
 import type { Ended } from './speech.js';
 import type { HttpReply, HttpRequest } from './viewer-server.js';
 
@@ -52,4 +53,9 @@ export function tokenOf(request: HttpRequest): string | undefined {
   const given = request.headers.get('authorization');
   const bearer = given === undefined ? null : /^Bearer +(\S+)$/i.exec(given);
   return bearer?.[1] ?? (request.query.get('token') || undefined);
+}
+
+/** Who asks, as far as it can be told without a connection: guests of one address are one. */
+export function viewerOf(address: string, token: string | undefined, { user }: Identity): string {
+  return token === undefined ? address : `${address} ${user.id}`;
 }

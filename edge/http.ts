@@ -1,7 +1,7 @@
 /**
  * Owns the HTTP side of the viewer port: routes, the door, CORS, and the checked reading of each
  * request. What is served lies in event-stream.ts, poll-desk.ts and speech.ts.
- * Rules: SPEC E-POLL-2, E-SAY-2, E-SSE-1.
+ * Rules: SPEC E-POLL-2, E-SAY-2, E-SSE-1, E-CDN-3.
  */
 import { parseRoomId, type RoomId } from '../src/ids.js';
 import { POLL_WAIT_MS_MAX, VERDICT_WAIT_MS } from '../src/limits.js';
@@ -19,13 +19,14 @@ import {
   refusedReply,
   type Headers,
 } from './http-replies.js';
-import { EDGE_RETRY_MS, invalid, tokenOf, verdictReply, waitOf } from './http-reading.js';
+import { EDGE_RETRY_MS, invalid, tokenOf, verdictReply, viewerOf, waitOf } from './http-reading.js';
+import { readReport, reportReply } from './http-reports.js';
 import type { Identity } from './identity.js';
 import type { LiveRoom } from './live-room.js';
 import type { ViewerParts } from './parts.js';
 import type { Ended } from './speech.js';
 import { doorRefusal } from './upgrade.js';
-import type { HttpExchange, HttpRequest } from './viewer-server.js';
+import type { HttpExchange, HttpReply, HttpRequest } from './viewer-server.js';
 
 /** One request, past the door. */
 interface Call {
@@ -46,10 +47,11 @@ interface PollAsked {
 }
 
 const METHODS = {
-  ...{ events: 'GET', publications: 'GET', danmaku: 'POST' },
+  ...{ events: 'GET', publications: 'GET', danmaku: 'POST', reports: 'POST' },
   ...{ attributes: 'GET', queues: 'GET', polls: 'GET' },
 } as const;
 type Endpoint = keyof typeof METHODS;
+const ROUTE = new RegExp(`^/v1/rooms/([^/]*)/(${Object.keys(METHODS).join('|')})$`);
 
 export class ViewerHttp {
   readonly #parts: ViewerParts;
@@ -65,8 +67,7 @@ export class ViewerHttp {
       exchange.reply(jsonReply(200, { status: 'ok' }));
       return;
     }
-    const route =
-      /^\/v1\/rooms\/([^/]*)\/(events|publications|danmaku|attributes|queues|polls)$/.exec(path);
+    const route = ROUTE.exec(path);
     if (route === null) {
       const isSocket = path === '/v1/ws';
       const message = isSocket ? 'this path takes WebSocket connections' : 'there is nothing here';
@@ -143,9 +144,7 @@ export class ViewerHttp {
     const id = request.headers.get('last-event-id') || request.query.get('lastEventId') || '';
     const since = id === '' ? undefined : parseCursor(id);
     if (id !== '' && since === undefined) {
-      exchange.reply(invalid('lastEventId', 'an event id of this stream', headers));
-      call.left();
-      return;
+      return this.#end(call, invalid('lastEventId', 'an event id of this stream', headers));
     }
     const classes = this.#classes(call);
     if (classes === undefined) return;
@@ -165,7 +164,7 @@ export class ViewerHttp {
 
   /** `GET …/publications`. */
   publications(call: Call): void {
-    const { request, exchange, headers } = call;
+    const { request, headers } = call;
     const cursor = request.query.get('cursor') ?? '';
     const waitMs = waitOf(request.query.get('waitMs') ?? '');
     if (waitMs === undefined || (cursor !== '' && parseCursor(cursor) === undefined)) {
@@ -173,9 +172,7 @@ export class ViewerHttp {
         waitMs !== undefined
           ? ['cursor', 'a cursor of an earlier answer']
           : ['waitMs', `a whole number, 0-${POLL_WAIT_MS_MAX}`];
-      exchange.reply(invalid(field, rule, headers));
-      call.left();
-      return;
+      return this.#end(call, invalid(field, rule, headers));
     }
     const classes = this.#classes(call);
     if (classes === undefined) return;
@@ -217,8 +214,7 @@ export class ViewerHttp {
     this.#parts.meters.opened.add('poll');
     const nothing = () => undefined;
     this.#visit(call, nothing, ({ mirror }) => {
-      call.exchange.reply(bytesReply(200, mirror.facts.answer(name), call.headers));
-      call.left();
+      this.#end(call, bytesReply(200, mirror.facts.answer(name), call.headers));
     }).catch((error: unknown) => this.#failed(name, error, call));
   }
 
@@ -233,16 +229,11 @@ export class ViewerHttp {
   }
 
   async #poll(call: Call, { cursor, waitMs, classes }: PollAsked): Promise<void> {
-    const { token, address, exchange, headers } = call;
     let stop = () => undefined as void;
     const aborted = () => stop();
     await this.#visit(call, aborted, (live, identity) => {
-      const viewer = token === undefined ? address : `${address} ${identity.user.id}`;
-      live.desk.see(viewer, identity);
-      const done = (answer: Buffer) => {
-        exchange.reply(bytesReply(200, answer, headers));
-        call.left();
-      };
+      live.desk.see(viewerOf(call.address, call.token, identity), identity);
+      const done = (answer: Buffer) => this.#end(call, bytesReply(200, answer, call.headers));
       if (cursor === '') done(live.desk.window());
       else stop = (classes === 'all' ? live.desk : live.keepDesk).poll(cursor, waitMs, done);
     });
@@ -280,28 +271,40 @@ export class ViewerHttp {
 
   /** `POST …/danmaku`. */
   danmaku(call: Call): void {
-    const { request, exchange, room, token, address, headers } = call;
+    const { request, room, token, address, headers } = call;
     this.#parts.meters.opened.add('post');
     const text = decodeText(request.body);
     const body = typeof text === 'string' ? decodeDanmakuBody(text) : text;
     if (isBroken(body)) {
       this.#parts.meters.verdicts.add('invalid');
       const { field, rule, message } = body;
-      exchange.reply(errorReply({ status: 400, code: 'invalid', message, field, rule }, headers));
-      call.left();
-      return;
+      const error = { status: 400, code: 'invalid', message, field, rule };
+      return this.#end(call, errorReply(error, headers));
     }
     const identity = this.#parts.entry.identity(room, token, address);
-    if ('refused' in identity) {
-      this.#refuse(call, identity.refused);
-      return;
-    }
+    if ('refused' in identity) return this.#refuse(call, identity.refused);
     const answer = this.#answerOnce(call, body.id);
     const known = this.#parts.hub.find(room)?.mirror;
     const speech = { room, known, identity, body };
     const refusal = this.#parts.speaking.refuse(speech);
     if (refusal === undefined) this.#parts.speaking.say(speech, answer);
     else answer(refusal);
+  }
+
+  /** `POST …/reports`: how the CDN serves those who have no socket to tell it by. */
+  reports(call: Call): void {
+    const { cdnReports, meters } = this.#parts;
+    meters.opened.add('post');
+    const report = readReport(call.request.body, call.headers);
+    if ('status' in report) {
+      meters.cdnReports.add('invalid');
+      return this.#end(call, report);
+    }
+    const nothing = () => undefined;
+    this.#visit(call, nothing, (_, identity) => {
+      const posted = cdnReports.takePosted(report, viewerOf(call.address, call.token, identity));
+      this.#end(call, reportReply(posted, call.headers));
+    }).catch((error: unknown) => this.#failed('reports', error, call));
   }
 
   /** Answers with the verdict, or `unavailable` when it does not come in time. */
@@ -326,14 +329,17 @@ export class ViewerHttp {
   }
 
   #refuse(call: Call, line: Parameters<typeof refusedReply>[0]): void {
-    call.exchange.reply(refusedReply(line, call.headers));
-    call.left();
+    this.#end(call, refusedReply(line, call.headers));
+  }
+
+  #end({ exchange, left }: Call, reply: HttpReply): void {
+    exchange.reply(reply);
+    left();
   }
 
   #failed(where: string, error: unknown, call: Call): void {
     this.#parts.fault(where, error);
     const message = 'something went wrong here';
-    call.exchange.reply(errorReply({ status: 500, code: 'internal', message }, call.headers));
-    call.left();
+    this.#end(call, errorReply({ status: 500, code: 'internal', message }, call.headers));
   }
 }

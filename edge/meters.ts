@@ -34,7 +34,7 @@ const RELIABLE = [
   'over_bound',
   'unackable',
 ] as const;
-const CDN_REPORTS = ['taken', 'too_soon', 'not_joined', 'over_bound'] as const;
+const CDN_REPORTS = ['taken', 'too_soon', 'not_joined', 'over_bound', 'invalid'] as const;
 const CLOSES = Object.keys(CLOSE) as CloseReason[];
 const closeNames = new Map<number, CloseReason>(CLOSES.map((name) => [CLOSE[name].code, name]));
 

@@ -4,6 +4,7 @@
  * Rules: SPEC K-CDN-1 to K-CDN-7.
  */
 import { bounded } from './backoff.js';
+import type { Part } from './thinness.js';
 
 export interface CdnSource {
   readonly id: string;
@@ -29,6 +30,7 @@ export interface Segment {
   readonly bytes?: number;
   readonly gap?: { readonly from: number; readonly to: number };
   readonly hash?: string;
+  readonly parts?: readonly Part[];
 }
 
 export interface ManifestTaken {
@@ -83,6 +85,8 @@ export class CdnReader {
   /** A segment was chosen that was begun after the first manifest: whatever a link still holds back is
    * either older than what the files have, or in them. */
   isCaughtUp = false;
+  /** Parts of files may be asked for by `Range`. */
+  hasRanges = false;
   /** All sequences up to here were handled. */
   #through = 0;
   #counts = NO_COUNTS;
@@ -105,11 +109,6 @@ export class CdnReader {
     return new URL(name, this.manifestUrl).href;
   }
 
-  /** How long behind the room's clock lines are shown. */
-  get delayMs(): number {
-    return this.fact.segmentMs + this.fact.pollMs + 1000;
-  }
-
   /** Until the next manifest; the first after a random part, so that the audience is not in step. */
   waitMs(isFirst: boolean): number {
     return this.fact.pollMs * (isFirst ? this.#random() : 1);
@@ -129,6 +128,7 @@ export class CdnReader {
       return { is: 'old', ...NOTHING };
     [this.#epoch, this.#next, this.#at] = [epoch, next, at];
     this.#wasOn = true;
+    this.hasRanges = read.ranges === true;
     return { is: mode === 'off' ? 'off' : 'fine', ...this.#choose(segments, next) };
   }
 
@@ -281,17 +281,21 @@ interface Manifest {
   readonly next: number;
   readonly at: number;
   readonly mode: string;
+  readonly ranges: unknown;
   readonly segments: readonly Segment[];
 }
 
 function readManifest(value: unknown): Manifest | undefined {
-  const { version, epoch, next, at, mode, segments } = (value ?? {}) as Record<string, unknown>;
+  const { version, epoch, next, at, mode, ranges, segments } = (value ?? {}) as Record<
+    string,
+    unknown
+  >;
   const isRead = version === VERSION && [epoch, next, at].every(Number.isSafeInteger);
   if (!isRead || !Array.isArray(segments)) return undefined;
   const isSegment = (one: Partial<Segment> | null) =>
     Number.isSafeInteger(one?.sequence) && /^[\w-]+\.jsonl$/.test(String(one?.name));
   const read = (segments as Segment[]).filter(isSegment);
-  return { epoch, next, at, mode, segments: read } as Manifest;
+  return { epoch, next, at, mode, ranges, segments: read } as Manifest;
 }
 
 /**

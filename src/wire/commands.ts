@@ -10,10 +10,12 @@ import {
   LeaveSchema,
   PingSchema,
   ReceiveSchema,
+  ReportBodySchema,
   ReportSchema,
   SendSchema,
   type Command,
   type DanmakuBody,
+  type ReportBody,
 } from './schema.js';
 import { compileSchema, schemaFlaw, type ValidateFunction } from './validator.js';
 
@@ -36,6 +38,7 @@ const validators: Readonly<Record<string, ValidateFunction>> = {
   ping: compileSchema(PingSchema),
 };
 const validateBody = compileSchema(DanmakuBodySchema);
+const validateReport = compileSchema(ReportBodySchema);
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 /** Control characters other than tab and line feed. */
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
@@ -62,6 +65,15 @@ export function decodeDanmakuBody(text: string): DanmakuBody | Broken {
   if ('broken' in value) return value as unknown as Broken;
   if (!validateBody(value)) return refuseBySchema(validateBody, idOf(value));
   return contentFlaw(value as DanmakuBody, text.length) ?? (value as DanmakuBody);
+}
+
+/** The body of a report sent by POST, or why it is none. */
+export function decodeReportBody(text: string): ReportBody | Broken {
+  const value = parseObject(text);
+  if ('broken' in value) return value as unknown as Broken;
+  return validateReport(value)
+    ? (value as unknown as ReportBody)
+    : refuseBySchema(validateReport, undefined);
 }
 
 /** The text of bytes that must be UTF-8. */

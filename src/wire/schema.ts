@@ -129,24 +129,23 @@ export const ReceiveSchema = Type.Object(
   strict,
 );
 /** How a viewer fared with one CDN since it told last (docs/cdn.md). */
-export const ReportSchema = Type.Object(
+const CdnReportSchema = Type.Object(
   {
-    type: Type.Literal('report'),
-    room: RoomIdSchema,
-    cdn: Type.Object(
-      {
-        source: Type.String({ pattern: '^[A-Za-z0-9_-]{1,32}$' }),
-        ok: Type.Integer({ minimum: 0, maximum: 100_000 }),
-        failed: Type.Integer({ minimum: 0, maximum: 100_000 }),
-        missed: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
-        delayMs: Type.Integer({ minimum: 0, maximum: 3_600_000 }),
-        bytes: Type.Optional(Type.Integer({ minimum: 0, maximum: 1e9 })),
-      },
-      strict,
-    ),
+    source: Type.String({ pattern: '^[A-Za-z0-9_-]{1,32}$' }),
+    ok: Type.Integer({ minimum: 0, maximum: 100_000 }),
+    failed: Type.Integer({ minimum: 0, maximum: 100_000 }),
+    missed: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
+    delayMs: Type.Integer({ minimum: 0, maximum: 3_600_000 }),
+    bytes: Type.Optional(Type.Integer({ minimum: 0, maximum: 1e9 })),
   },
   strict,
 );
+export const ReportSchema = Type.Object(
+  { type: Type.Literal('report'), room: RoomIdSchema, cdn: CdnReportSchema },
+  strict,
+);
+/** Body of `POST /v1/rooms/{room}/reports`. */
+export const ReportBodySchema = Type.Object({ cdn: CdnReportSchema }, strict);
 export const PingSchema = Type.Object({ type: Type.Literal('ping') }, strict);
 
 /** Body of `POST /v1/rooms/{room}/danmaku`. */
@@ -168,6 +167,7 @@ export type AckCommand = Static<typeof AckSchema>;
 export type ReceiveCommand = Static<typeof ReceiveSchema>;
 export type ReportCommand = Static<typeof ReportSchema>;
 export type PingCommand = Static<typeof PingSchema>;
+export type ReportBody = Static<typeof ReportBodySchema>;
 export type DanmakuBody = Static<typeof DanmakuBodySchema>;
 export type Command =
   | JoinCommand

@@ -148,7 +148,7 @@ it('K-CDN-5 what is read is shown at a steady delay, and a recalled one not at a
   };
   const head = { type: 'frame', room: 'lobby', class: 'keep', epoch: 1, tick: 99, offset: 2 };
   socket().say({ ...head, publications: [recall] });
-  await pass(clock, 1400);
+  await pass(clock, 2400);
   expect(shown).not.toContain('late');
   await pass(clock, 200);
   expect(shown).toContain('late');
@@ -162,7 +162,9 @@ it('K-CDN-6 each half minute a viewer reports how the CDN served it', async () =
   expect(reports).toHaveLength(1);
   expect(reports[0]).toMatchObject({ room: 'lobby', cdn: { source: 'a', failed: 0, missed: 0 } });
   expect(reports[0]!['cdn'].ok).toBeGreaterThan(40);
-  expect(reports[0]!['cdn'].delayMs).toBe(3000);
+  // Begins at 4 s and follows what is measured.
+  expect(reports[0]!['cdn'].delayMs).toBeLessThanOrEqual(4000);
+  expect(reports[0]!['cdn'].delayMs).toBeGreaterThan(3300);
 });
 
 it('K-CDN-7 older and unknown manifests are passed over, stale ones are failures', () => {
@@ -251,7 +253,7 @@ it('K-CDN-9 a source that is given up is reported at once, under its own name', 
   expect(reports()).toMatchObject([{}, { cdn: { source: 'b', failed: 0 } }]);
 });
 
-it('K-CDN-11 a viewer goes by the weights of the region its edge says, and moves when they change', async () => {
+it('K-CDN-14 a viewer goes by the weights of the region its edge says, and moves when they change', async () => {
   const of = (regions: unknown, region?: unknown) => {
     const sources = ['a', 'b', 'c'].map((id) => ({ id, url: `https://${id}/`, weight: 1 }));
     const read = readCdnFact({ ...cdn.fact(), sources, regions }, region);

@@ -172,7 +172,7 @@ it('R-CDN-11 auto follows the egress that the audience asks for, marks changed w
   expect(await viewOf(cluster)).toMatchObject({ why: 'egress' });
 }, 60_000);
 
-it('R-CDN-12, E-CDN-3 viewers of an edge of a region are told the region and its weights', async () => {
+it('R-CDN-12, E-CDN-4 viewers of an edge of a region are told the region and its weights', async () => {
   const elsewhere: CdnSpec = { id: 'c', url: 'https://c.example/', weight: 1, notRegions: ['eu'] };
   const cdn = { sources: [A, B, elsewhere], pollMs: 1000, segmentMs: 1000 };
   const { cluster } = await start(['one'], { cdn, region: 'eu' });

@@ -16,6 +16,9 @@ export class CdnDouble {
   /** Sources that are down; segments that are gone. */
   readonly down = new Set<string>();
   readonly gone = new Set<number>();
+  /** Whether `Range` is honoured; what of files was asked for by it. */
+  ranges = false;
+  readonly parts: string[] = [];
   mode = 'on';
   atLagMs = 0;
   readonly #files = new Map<string, string>();
@@ -43,19 +46,32 @@ export class CdnDouble {
     this.#segments = [...this.#segments, segment].slice(-6);
   }
 
-  readonly fetch = async (url: string): Promise<Response> => {
+  readonly fetch = async (url: string, init: RequestInit = {}): Promise<Response> => {
     this.asked.push(url);
+    const range = new Headers(init.headers).get('range');
+    if (range !== null) this.parts.push(range);
     const { host, pathname } = new URL(url);
     if (this.down.has(host.split('.')[0]!)) throw new TypeError('down');
     const name = pathname.split('/').at(-1)!;
     const date = new Date(this.clock.now()).toUTCString();
     if (name === 'manifest.json') {
       const at = this.clock.now() - this.atLagMs;
-      const head = { version: 1, epoch: 1, at, mode: this.mode, next: this.#next };
+      const head = {
+        version: 1,
+        epoch: 1,
+        at,
+        mode: this.mode,
+        next: this.#next,
+        ranges: this.ranges,
+      };
       return Response.json({ ...head, segments: this.#segments }, { headers: { date } });
     }
     if (this.gone.has(Number(name.split('-')[1]))) return new Response('', { status: 404 });
-    return new Response(this.#files.get(name));
+    const file = this.#files.get(name)!;
+    if (range === null) return new Response(file);
+    const end = Number(range.split('-')[1]);
+    const headers = { 'content-range': `bytes 0-${end}/${file.length}` };
+    return new Response(file.slice(0, end + 1), { status: 206, headers });
   };
 }
 
