@@ -17,7 +17,7 @@ export class Door {
   }
 
   upgrade(request: HandshakeRequest): Handshake {
-    const { addresses, tuning, isDraining, meters, newcomers } = this.#parts;
+    const { addresses, tuning, isDraining, meters, newcomers, joinTurns } = this.#parts;
     const address = addressOf(request, tuning().trustProxy);
     const refusal = doorRefusal(
       {
@@ -45,7 +45,11 @@ export class Door {
       open: (socket) => {
         const encoding = spoken.isDeflate ? 'deflate' : 'text';
         const connection = new Connection(socket, encoding, this.#parts, address);
-        if (room !== null) connection.joinAtOnce(room, token);
+        if (room !== null) {
+          joinTurns.run(room.length + (token?.length ?? 0), (isWanted) => {
+            if (isWanted && connection.isOpen) connection.joinAtOnce(room, token);
+          });
+        }
         return connection;
       },
     };

@@ -1,17 +1,17 @@
 /**
- * Owns the turns of those who come in: a handshake let in by the door is completed at once while there
- * is time for it, and waits in line for its turn when many come at once, so that whoever is here
+ * Owns the turns of those who come in: who names its room in the handshake joins at once while there is
+ * time for it, and waits in line for its turn when many come at once, so that whoever is here
  * already is not kept waiting. What waits is bounded; over it the door is shut. Knows no socket.
  * Rule: SPEC E-JOIN-3.
  */
 import type { Cancel, Clock } from '../src/ports/clock.js';
 
-/** Completes a handshake, or lets go of it when it is not wanted any more. */
+/** Joins, or lets go of it when it is not wanted any more. */
 export type Join = (isWanted: boolean) => void;
 
 /** Core time joins take in a row, milliseconds; bounds the pause that others see. */
 export const JOIN_TURN_MS = 4;
-/** Handshakes that wait, and the bytes of their requests. */
+/** Joins that wait, and the bytes of their rooms and tokens. */
 export const HELD_JOINS_MAX = 8192;
 export const HELD_JOIN_BYTES_MAX = 16 << 20;
 /** Core time of a join, milliseconds, until it has been measured, and how fast that follows. */
@@ -45,7 +45,7 @@ export class JoinTurns {
     this.#fault = fault;
   }
 
-  /** Handshakes that wait. */
+  /** Joins that wait. */
   get held(): number {
     return this.#held.length - this.#next;
   }

@@ -94,7 +94,7 @@ export async function startEdge(options: EdgeOptions, parts: EdgeParts): Promise
     made.presence.stop();
     made.elsewhere.stop();
   };
-  const server = await listen(options, parts, made).catch((error: unknown) => {
+  const server = await listen(options, parts, made.viewers).catch((error: unknown) => {
     stopParts();
     throw error;
   });
@@ -197,7 +197,7 @@ function makeParts(options: EdgeOptions, parts: EdgeParts, stage: Stage) {
   const viewers: ViewerParts = {
     cdnReports: new CdnReports({ edge, bus, clock, meters, region }),
     ...{ edge, clock, random, log, meters, tuning, hub, watchers, users, acks, addresses, fault },
-    newcomers,
+    ...{ newcomers, joinTurns },
     answers: new Answers(clock),
     entry: new Entry({ hub, tokens, clock, meters, newcomers }),
     speaking: new Speaking(uplink, clock, meters),
@@ -210,16 +210,11 @@ function makeParts(options: EdgeOptions, parts: EdgeParts, stage: Stage) {
   };
 }
 
-function listen(
-  options: EdgeOptions,
-  parts: EdgeParts,
-  { viewers, joinTurns }: Pick<ReturnType<typeof makeParts>, 'viewers' | 'joinTurns'>,
-) {
+function listen(options: EdgeOptions, parts: EdgeParts, viewers: ViewerParts) {
   const door = new Door(viewers);
   const http = new ViewerHttp(viewers);
   return (parts.listen ?? listenBy(options.sockets, parts.log))(serverOptions(options), {
     upgrade: (request) => door.upgrade(request),
-    inTurn: (bytes, join) => joinTurns.run(bytes, join),
     request: (request, exchange) => http.serve(request, exchange),
     fault: viewers.fault,
   });

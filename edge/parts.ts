@@ -9,6 +9,7 @@ import type { Answers } from './answers.js';
 import type { CdnReports } from './cdn-reports.js';
 import type { Entry } from './entry.js';
 import type { Hub } from './hub.js';
+import type { JoinTurns } from './join-turns.js';
 import type { AddressCounts } from './limits-by-address.js';
 import type { EdgeMeters } from './meters.js';
 import type { Newcomers } from './newcomers.js';
@@ -27,6 +28,7 @@ export interface ViewerParts {
   readonly hub: Hub;
   readonly entry: Entry;
   readonly newcomers: Newcomers;
+  readonly joinTurns: JoinTurns;
   readonly speaking: Speaking;
   readonly answers: Answers;
   readonly watchers: Watchers;

@@ -9,7 +9,7 @@ import { catchUp } from '../src/adapters/loop-turns.js';
 import { BarrageError } from '../src/errors.js';
 import { LightQuery } from './light-query.js';
 import { UwsExchange, type Unsettled } from './uws-exchange.js';
-import { takeOut, UwsSocket, type Accepted } from './uws-socket.js';
+import { takeOut, UwsSocket } from './uws-socket.js';
 import { HEADERS_READ } from './viewer-server.js';
 import type {
   Handshake,
@@ -201,39 +201,16 @@ function shakeHands(
     writeReply(response, answer.reply);
     return;
   }
-  const [key, extensions] = ['sec-websocket-key', 'sec-websocket-extensions'].map((name) =>
-    request.getHeader(name),
-  ) as [string, string];
-  const complete = () => completeHandshake({ response, context, key, extensions }, answer);
-  // What is kept of a request while it waits: its query, and what the library needs.
-  const bytes = request.getQuery()?.length ?? 0;
-  let isGone = false;
-  const isDone = handlers.inTurn(bytes + key.length + extensions.length, (isWanted) => {
-    if (isGone) return;
-    isGone = true;
-    if (isWanted) return void response.cork(complete);
-    answer.abandoned();
-    response.close();
-  });
-  if (isDone) return;
-  response.onAborted(() => {
-    if (!isGone) answer.abandoned();
-    isGone = true;
-  });
-}
-
-interface Completing {
-  readonly response: uws.HttpResponse;
-  readonly context: uws.us_socket_context_t;
-  readonly key: string;
-  readonly extensions: string;
-}
-
-function completeHandshake({ response, context, key, extensions }: Completing, answer: Accepted) {
   // The library copies this object's fields, not what they hold.
   const socket = new UwsSocket(answer);
   try {
-    response.upgrade<UserData>({ socket }, key, answer.protocol, extensions, context);
+    response.upgrade<UserData>(
+      { socket },
+      request.getHeader('sec-websocket-key'),
+      answer.protocol,
+      request.getHeader('sec-websocket-extensions'),
+      context,
+    );
   } finally {
     if (socket.isAwaited) answer.abandoned();
   }

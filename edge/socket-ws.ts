@@ -177,12 +177,7 @@ function upgrade(request: IncomingMessage, duplex: Duplex, head: Buffer, serving
     return;
   }
   if (!answer.accept) return answerOn(request, socket, answer.reply);
-  const accepted = answer;
-  serving.handlers.inTurn((request.url ?? '').length, (isWanted) => {
-    if (isWanted) return shakeHands({ request, socket, head, answer: accepted }, serving);
-    accepted.abandoned();
-    socket.destroy();
-  });
+  shakeHands({ request, socket, head, answer }, serving);
 }
 
 const BODY_UNREAD: HttpReply = {

@@ -116,11 +116,6 @@ export interface ViewerServerOptions {
 
 export interface ViewerServerHandlers {
   upgrade(request: HandshakeRequest): Handshake;
-  /**
-   * Completes an accepted handshake now or in turn; true when it has done so. `bytes`: what `join`
-   * holds until then. Called with false, `join` lets go of the connection.
-   */
-  inTurn(bytes: number, join: (isWanted: boolean) => void): boolean;
   request(request: HttpRequest, exchange: HttpExchange): void;
   /** Something a handler threw. */
   fault(where: string, error: unknown): void;

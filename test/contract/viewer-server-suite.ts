@@ -31,17 +31,10 @@ const OPTIONS: ViewerServerOptions = {
   bufferedBytesMax: 4 << 20,
 };
 
-/** Handshakes have their turn when they come. */
-function atOnce(_: number, join: (isWanted: boolean) => void): boolean {
-  join(true);
-  return true;
-}
-
 export function viewerServerSuite(listen: ListenViewers): void {
   let server: ViewerServer;
   let faults: string[];
   let upgrade: (request: HandshakeRequest) => Handshake;
-  let inTurn: typeof atOnce;
   let serve: (request: HttpRequest, exchange: HttpExchange) => void;
   let sockets: ViewerSocket[];
   let events: string[];
@@ -67,11 +60,9 @@ export function viewerServerSuite(listen: ListenViewers): void {
   beforeEach(async () => {
     [faults, sockets, events] = [[], [], []];
     upgrade = () => accept();
-    inTurn = atOnce;
     serve = (_, exchange) => exchange.reply({ status: 200, headers: {}, body: 'ok' });
     server = await listen(OPTIONS, {
       upgrade: (request) => upgrade(request),
-      inTurn: (bytes, join) => inTurn(bytes, join),
       request: (request, exchange) => serve(request, exchange),
       fault: (where) => faults.push(where),
     });
@@ -335,35 +326,8 @@ export function viewerServerSuite(listen: ListenViewers): void {
     expect(await answer.text()).toBe('10000');
   });
 
-  it('E-JOIN-3 a handshake waits for its turn, is let go of, or leaves while it waits', async () => {
-    const held: ((isWanted: boolean) => void)[] = [];
-    inTurn = (_, join) => held.push(join) === 0;
-    const [patient, refused, leaver] = [open(), open(), connect(server.port, '127.0.0.1')];
-    refused.catch(() => undefined);
-    leaver.write(
-      'GET /v1/ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
-    );
-    await until(() => held.length === 3, 'three handshakes');
-    expect(sockets).toEqual([]);
-    leaver.destroy();
-    held[0]!(true);
-    held[1]!(false);
-    const ends = await Promise.allSettled([patient, refused]);
-    expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
-    await until(() => events.includes('abandoned'), 'one let go of');
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    held[2]!(true);
-    expect(events.filter((event) => event === 'abandoned')).toHaveLength(2);
-    expect(sockets).toHaveLength(1);
-    expect(faults).toEqual([]);
-  });
-
   it('O-2 a port in use is refused in one line', async () => {
-    const handlers = {
-      ...{ upgrade: () => accept(), inTurn: atOnce },
-      ...{ request: () => undefined, fault: () => undefined },
-    };
+    const handlers = { upgrade: () => accept(), request: () => undefined, fault: () => undefined };
     const again = listen({ ...OPTIONS, port: server.port }, handlers);
     await expect(again).rejects.toMatchObject({ code: 'port_in_use' });
     await expect(again).rejects.toThrow(/^[^\n]*127\.0\.0\.1:\d+[^\n]*$/);
@@ -381,10 +345,7 @@ export function viewerServerSuite(listen: ListenViewers): void {
     await new Promise((resolve) =>
       socket.readyState === 3 ? resolve(1) : socket.once('close', resolve),
     );
-    const handlers = {
-      ...{ upgrade: () => accept(), inTurn: atOnce },
-      ...{ request: () => undefined, fault: () => undefined },
-    };
+    const handlers = { upgrade: () => accept(), request: () => undefined, fault: () => undefined };
     const next = await listen({ ...OPTIONS, port }, handlers);
     expect(next.port).toBe(port);
     next.close();

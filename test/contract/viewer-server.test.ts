@@ -53,7 +53,6 @@ describe('ws with connections accepted elsewhere', () => {
       },
       {
         upgrade: () => ({ accept: false, reply: { status: 400, headers: {}, body: '' } }),
-        inTurn: () => true,
         request: (_, exchange) => exchange.reply({ status: 200, headers: {}, body: '' }),
         fault: () => undefined,
       },
