@@ -50,6 +50,7 @@ export class RedisLink {
     this.#redis = connect(options);
     this.#redis.on('ready', () => this.#up());
     this.#redis.on('close', () => this.#down());
+    this.#redis.on('end', () => this.#again());
     this.#redis.on('error', (error: Error) => this.#failed(error));
     this.#redis.on('node error', (error: Error) => this.#failed(error));
   }
@@ -137,6 +138,18 @@ export class RedisLink {
     this.#tools.log.warn('Redis went silent, connecting anew', { node: `${host}:${port}` });
     // A cluster forgets the node and finds the slot's owner; otherwise the same way again.
     node.disconnect(!isOfCluster);
+  }
+
+  /**
+   * The library gives up for good when sentinels tell of a failover just while it connects (ioredis
+   * 5.11: `FailoverDetector` ends the connector, which then rejects). Who owns rooms never gives up.
+   */
+  #again(): void {
+    if (this.#closed) return;
+    this.#tools.clock.after(BACKOFF_MS.first, () => {
+      if (!this.#closed && this.#redis.status === 'end')
+        this.#redis.connect().catch(() => undefined);
+    });
   }
 
   /** The library's own words are about its insides; the sentence before them says more. */

@@ -19,6 +19,7 @@ import {
   type RedisServer,
 } from '../kit/redis-server.js';
 import { openStoreOn, sample } from '../kit/redis-store.js';
+import { startSentinelDouble } from '../kit/sentinel-double.js';
 import { codeOf, fenceOf, roomId } from './store-suite.js';
 
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -251,6 +252,22 @@ it('S-REDIS-5 a failover by sentinels takes seconds, and with WAIT loses nothing
   });
   expect(performance.now() - promoted).toBeLessThan(8000);
 }, 80_000);
+
+it('S-REDIS-5 a failover told of just while it connects does not end it', async () => {
+  const server = kept(await startRedis());
+  const sentinel = await startSentinelDouble(server.port);
+  cleanups.push(async () => sentinel.stop());
+  const store = await open([{ ...server, address: sentinel.address }], { mode: 'sentinel' });
+  await until(() => sentinel.listeners() > 0);
+  const asked = sentinel.asked();
+  sentinel.answerAfter(300);
+  await server.ask('CLIENT', 'KILL', 'TYPE', 'normal');
+  await until(() => sentinel.asked() > asked);
+  sentinel.tellSwitch();
+  sentinel.answerAfter(0);
+  await until(async () => (await codeOf(store.load(room))) !== 'none');
+  await until(async () => (await codeOf(store.load(room))) === 'none', 3000);
+});
 
 it('S-REDIS-5 what too few replicas have is not acknowledged', async () => {
   const server = kept(await startRedis());
