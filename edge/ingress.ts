@@ -1,7 +1,8 @@
 /**
  * Owns what arrives on a viewer's socket before it means anything: text, lines, size, quota, form.
- * A line becomes a command or a refusal. Rules: SPEC W-1, W-7, W-8, E-IN-6.
+ * A line becomes a command or a refusal. Rules: SPEC W-1, W-7, W-8, E-IN-6, E-IN-9.
  */
+import { isUtf8 } from 'node:buffer';
 import { gcra, gcraWaitMs, type Quota } from '../src/gcra.js';
 import {
   BROKEN_COMMANDS_MAX,
@@ -10,8 +11,9 @@ import {
   COMMANDS_PER_SECOND,
 } from '../src/limits.js';
 import { decodeCommand, decodeText, isBroken, type Broken } from '../src/wire/commands.js';
-import { errorLine, verdictLine } from '../src/wire/outgoing.js';
+import { errorLine, limitedLine, verdictLine } from '../src/wire/outgoing.js';
 import type { Command } from '../src/wire/schema.js';
+import { sendHead } from './core/send-head.js';
 
 /** Where the ingress of one connection leads. */
 export interface IngressOut {
@@ -28,6 +30,9 @@ export interface IngressOut {
 }
 
 const QUOTA: Quota = { perSecond: COMMANDS_PER_SECOND, burst: COMMANDS_BURST };
+const LINE_BREAK = 10;
+/** Works on any bytes; a `Buffer` of each message would be one more object. */
+const { latin1Slice } = Buffer.prototype;
 const KNOWN_TYPES: readonly unknown[] = [
   ...['join', 'leave', 'send', 'ack', 'receive', 'report', 'ping'],
 ];
@@ -43,6 +48,7 @@ export class Ingress {
 
   /** Takes one socket message. */
   take(bytes: Uint8Array, now: number): void {
+    if (this.#refusedUnread(bytes, now)) return;
     const text = decodeText(bytes);
     if (typeof text !== 'string') {
       this.#broken(text);
@@ -55,6 +61,20 @@ export class Ingress {
     }
     let isTold = false;
     for (const line of text.split('\n')) isTold = this.#take(line, now, isTold);
+  }
+
+  /** Whether it was a send over the quota, which is answered without being decoded or parsed. */
+  #refusedUnread(bytes: Uint8Array, now: number): boolean {
+    if (gcra(this.#tat, now, QUOTA) !== undefined) return false;
+    if (bytes.length > COMMAND_BYTES_MAX || !this.#out.isOpen) return false;
+    const head = sendHead(bytes);
+    // More than one line, and what is no text, go the long way.
+    if (head === undefined || bytes.includes(LINE_BREAK) || !isUtf8(bytes)) return false;
+    this.#out.counted('over_quota');
+    const named = latin1Slice.call(bytes as Buffer, head.from, head.to);
+    const told = limitedLine(named, gcraWaitMs(this.#tat, now, QUOTA));
+    this.#out.refusedSend('rate_limited', told);
+    return true;
   }
 
   /** Takes a line within the quota; the answer is whether the viewer was told of it. */

@@ -83,6 +83,11 @@ export function verdictLine(line: VerdictLine): string {
   return `{"type":"verdict","room":${quoted(room)},"id":${own},"verdict":"${verdict}"${wait}}`;
 }
 
+/** The verdict `rate_limited`; `named` is `"room":…,"id":…` as its JSON text has them. */
+export function limitedLine(named: string, retryAfterMs: number): string {
+  return `{"type":"verdict",${named},"verdict":"rate_limited","retryAfterMs":${retryAfterMs}}`;
+}
+
 /** Room ids need no escapes; what a viewer called a room may. */
 function quoted(room: string): string {
   return /^[\w-]*$/.test(room) ? `"${room}"` : JSON.stringify(room);
