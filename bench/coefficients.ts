@@ -31,8 +31,10 @@ const POSTS_PER_SECOND_MAX = 50;
 
 /** A median of fewer runs than this says too little to plan with. */
 const RUNS_MIN = 3;
+/** At one rate the costs of a danmaku, a send and a byte cannot be told apart. */
+const RATES_MIN = 2;
 
-/** All reports of a folder that have runs enough; quick ones are one run each. */
+/** All reports of a folder that have runs and rates enough; quick ones are one run each. */
 export function reportsOf(folder: string): Sources {
   const reports = readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
@@ -40,7 +42,8 @@ export function reportsOf(folder: string): Sources {
       name: name.replace(/\.json$/, ''),
       report: JSON.parse(readFileSync(join(folder, name), 'utf8')) as Report,
     }))
-    .filter(({ report }) => !report.plan.quick && report.plan.runs >= RUNS_MIN)
+    .filter(({ report: { plan } }) => !plan.quick && plan.runs >= RUNS_MIN)
+    .filter(({ report: { plan } }) => plan.rates.length >= RATES_MIN)
     .sort((a, b) => (a.report.at < b.report.at ? 1 : -1));
   return (question) => {
     for (const { name, report } of reports) {
