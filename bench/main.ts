@@ -9,6 +9,7 @@ import { measureBytes } from './bytes.js';
 import { measureCdn } from './cdn.js';
 import { measureCluster } from './cluster.js';
 import { measureFanOut } from './fan-out.js';
+import { measureFlood } from './flood.js';
 import { measureIdle } from './idle.js';
 import { measureJoins } from './joins.js';
 import { clock, say } from './kit.js';
@@ -43,6 +44,7 @@ const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table | reado
   slow: measureSlow,
   bytes: measureBytes,
   uplink: measureUplink,
+  flood: measureFlood,
   api: measureApi,
   dispatch: measureDispatch,
   joins: measureJoins,

@@ -7,7 +7,7 @@ import type { Builder } from './viewer-load.js';
 
 export const QUESTIONS = [
   ...(['fanout', 'small-rooms', 'slow', 'bytes'] as const),
-  ...(['uplink', 'api', 'dispatch', 'joins', 'micro'] as const),
+  ...(['uplink', 'flood', 'api', 'dispatch', 'joins', 'micro'] as const),
   ...(['poll', 'wake', 'storm', 'cluster', 'many', 'soak', 'cdn', 'idle'] as const),
 ] as const;
 /** Asked with `--peers`: how other servers do the same work. */
