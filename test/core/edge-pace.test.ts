@@ -6,7 +6,7 @@ import { Fanout, type Flushable } from '../../edge/fanout.js';
 import { edgeMeters } from '../../edge/meters.js';
 import { EDGE_DEFAULTS } from '../../edge/options.js';
 import { Meter } from '../../src/telemetry/meter.js';
-import type { Cancel, Clock } from '../../src/ports/clock.js';
+import { BusyCore } from '../kit/busy-core.js';
 
 describe('shares', () => {
   it.each([
@@ -52,35 +52,19 @@ describe('shares', () => {
   });
 });
 
-/** A fan-out whose flushes take time of a core that others use too; timers run when it is free. */
-class Core implements Clock {
+/** A fan-out whose flushes take time of a core that others use too. */
+class Core extends BusyCore {
   readonly flushes: { at: number; name: string }[] = [];
   readonly fanout: Fanout;
-  readonly #timers = new Set<{ readonly at: number; readonly run: () => void }>();
-  #now = 0;
-  #cpuMs = 0;
 
   constructor() {
+    super();
     const tuning = () => EDGE_DEFAULTS;
     const meters = edgeMeters(new Meter());
     const fault = (_: string, error: unknown) => {
       throw error;
     };
-    this.fanout = new Fanout({ clock: this, tuning, meters, fault, cpuMs: () => this.#cpuMs });
-  }
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(ms: number, run: () => void): Cancel {
-    const timer = { at: this.#now + ms, run };
-    this.#timers.add(timer);
-    return { cancel: () => this.#timers.delete(timer) };
-  }
-
-  every(): Cancel {
-    throw new Error('not used here');
+    this.fanout = new Fanout({ clock: this, tuning, meters, fault, cpuMs: () => this.cpuMs });
   }
 
   flushable(name: string, costMs: number, peers: number): Flushable {
@@ -90,27 +74,6 @@ class Core implements Clock {
       return false;
     };
     return { due: 'no', dueAt: 0, notBefore: 0, peers, run };
-  }
-
-  /** The core is busy for so long. */
-  work(ms: number): void {
-    this.#cpuMs += ms;
-    this.#now += ms;
-  }
-
-  /** Time goes by, callbacks get their turns. */
-  async pass(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    for (;;) {
-      await Promise.resolve();
-      await Promise.resolve();
-      const [next] = [...this.#timers].sort((one, other) => one.at - other.at);
-      if (next === undefined || next.at > end) break;
-      this.#timers.delete(next);
-      this.#now = Math.max(this.#now, next.at);
-      next.run();
-    }
-    this.#now = Math.max(this.#now, end);
   }
 }
 

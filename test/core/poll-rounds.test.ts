@@ -9,11 +9,11 @@ import { PollDesk } from '../../edge/poll-desk.js';
 import type { PresenceBook } from '../../edge/presence.js';
 import { guest } from '../../edge/identity.js';
 import type { RoomId } from '../../src/ids.js';
-import type { Cancel, Clock } from '../../src/ports/clock.js';
 import { DEFAULT_SETTINGS, edgeRules } from '../../src/room-settings.js';
 import { Meter } from '../../src/telemetry/meter.js';
 import { ADMIT_ALL, decodeEnvelope, encodeFrame } from '../../src/wire/envelope.js';
 import { encodePublication } from '../../src/wire/publication.js';
+import { BusyCore } from '../kit/busy-core.js';
 
 const ROOM = 'lobby' as RoomId;
 const POLLERS = 1500;
@@ -21,48 +21,7 @@ const TICK_MS = 50;
 const ANSWER_MS = 0.1;
 const REQUEST_MS = 0.1;
 
-/** A core on which work takes its time; timers run when it is free. */
-class Core implements Clock {
-  cpuMs = 0;
-  #now = 0;
-  readonly #timers = new Set<{ readonly at: number; readonly run: () => void }>();
-
-  now(): number {
-    return this.#now;
-  }
-
-  after(ms: number, run: () => void): Cancel {
-    const timer = { at: this.#now + ms, run };
-    this.#timers.add(timer);
-    return { cancel: () => this.#timers.delete(timer) };
-  }
-
-  every(): Cancel {
-    throw new Error('not used here');
-  }
-
-  work(ms: number): void {
-    this.cpuMs += ms;
-    this.#now += ms;
-  }
-
-  async pass(ms: number): Promise<void> {
-    const end = this.#now + ms;
-    for (;;) {
-      await Promise.resolve();
-      await Promise.resolve();
-      let next: { readonly at: number; readonly run: () => void } | undefined;
-      for (const one of this.#timers) if (next === undefined || one.at < next.at) next = one;
-      if (next === undefined || next.at > end) break;
-      this.#timers.delete(next);
-      this.#now = Math.max(this.#now, next.at);
-      next.run();
-    }
-    this.#now = Math.max(this.#now, end);
-  }
-}
-
-function deskOn(core: Core) {
+function deskOn(core: BusyCore) {
   const snapshot = {
     ...{ room: ROOM, status: 'open', epoch: 1, offset: 0, tick: 0, online: 0 },
     ...{ epochs: [{ epoch: 1, from: 1 }], banned: [], recent: [] },
@@ -86,7 +45,7 @@ function deskOn(core: Core) {
 }
 
 /** Polls again whenever it was answered; tells what it got and how old it was. */
-function startPoller(core: Core, desk: PollDesk, from: string) {
+function startPoller(core: BusyCore, desk: PollDesk, from: string) {
   const got: number[] = [];
   const ages: number[] = [];
   const ask = (cursor: string) => {
@@ -106,7 +65,7 @@ function startPoller(core: Core, desk: PollDesk, from: string) {
 }
 
 it('E-POLL-6 a crowd that comes back slower than publications is given them joined, and keeps up', async () => {
-  const core = new Core();
+  const core = new BusyCore();
   const { desk, mirror } = deskOn(core);
   desk.see('somebody', guest('somebody'));
   const pollers = Array.from({ length: POLLERS }, () =>
