@@ -58,6 +58,8 @@ it.each(['C floor', 'C floor batched', 'Socket.IO', 'ws prepared batched', 'nats
 it('viewers that pause miss nothing and hold up nobody', async () => {
   const session = await open('C floor');
   session.load.pause(10);
+  // The viewers look for the order between two reads: not one may be read before.
+  await sleep(500);
   session.posts.pace(PER_SECOND);
   await sleep(500);
   session.posts.stop();
