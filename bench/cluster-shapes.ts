@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { NODE_FLAGS } from '../src/cli/node-flags.js';
 import { Tokens } from '../src/tokens.js';
 import { clock, freePort, until } from './kit.js';
 import type { Usage } from './machine.js';
@@ -151,7 +152,8 @@ function barrageProgram(role: 'room' | 'edge', config: object): Program {
     const file = join(folder, 'barrage.yaml');
     // JSON is YAML.
     writeFileSync(file, JSON.stringify({ ...config, data: { folder: join(folder, 'data') } }));
-    return [process.execPath, join(projectFolder, 'dist', 'barrage.js'), role, '--config', file];
+    const program = join(projectFolder, 'dist', 'barrage.js');
+    return [process.execPath, ...NODE_FLAGS, program, role, '--config', file];
   });
 }
 

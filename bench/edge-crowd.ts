@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { NODE_FLAGS } from '../src/cli/node-flags.js';
 import { Tokens } from '../src/tokens.js';
 import { clock, freePort, until } from './kit.js';
 import { pinned, SERVER_CORE, usageOf, type Usage } from './machine.js';
@@ -111,7 +112,11 @@ export class EdgeCrowd {
 
   #barrage(role: string, env: NodeJS.ProcessEnv): number {
     const program = join(projectFolder, 'dist', 'barrage.js');
-    return this.#spawn(process.execPath, [program, role, '--config', this.#file], env);
+    return this.#spawn(
+      process.execPath,
+      [...NODE_FLAGS, program, role, '--config', this.#file],
+      env,
+    );
   }
 
   #spawn(program: string, args: readonly string[], env: NodeJS.ProcessEnv): number {

@@ -35,6 +35,11 @@ export function pinned(core: number, command: string, args: readonly string[]): 
   return hasTaskset ? ['taskset', '-c', String(core), command, ...args] : [command, ...args];
 }
 
+/** The command line that runs `command` at a low priority. */
+export function mild(command: readonly string[]): [string, ...string[]] {
+  return ['nice', '-n', '10', ...command];
+}
+
 /** Moves this process and all its threads to a core; without taskset it stays where it is. */
 export function pinSelf(core: number): void {
   if (hasTaskset) spawnSync('taskset', ['-a', '-c', '-p', String(core), String(process.pid)]);

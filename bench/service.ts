@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { NODE_FLAGS } from '../src/cli/node-flags.js';
 import { Tokens } from '../src/tokens.js';
 import { clock, freePort, sleep, until } from './kit.js';
 import { pinned, SERVER_CORE, usageOf, type Usage } from './machine.js';
@@ -102,6 +103,7 @@ export async function startService(env: NodeJS.ProcessEnv = {}): Promise<Server>
   const file = join(folder, 'barrage.yaml');
   writeFileSync(file, configText(apiKey, secret));
   const command = pinned(SERVER_CORE, process.execPath, [
+    ...NODE_FLAGS,
     join(projectFolder, 'dist', 'barrage.js'),
     'all',
     '--config',

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { sleep, within } from './kit.js';
-import { LOAD_CORE, pinned } from './machine.js';
+import { LOAD_CORE, mild, pinned } from './machine.js';
 import { projectFolder } from './service.js';
 
 export interface Times {
@@ -87,6 +87,8 @@ export interface LoadOptions {
   readonly isHeeding?: boolean;
   /** Addresses the viewers come from, in turn. */
   readonly addresses?: number;
+  /** Gives way to the other load of its core, which is measured beside it. */
+  readonly isMild?: boolean;
   /** False: on any core. */
   readonly isPinned?: boolean;
 }
@@ -157,8 +159,8 @@ export class ViewerLoad {
   #complaint = '';
 
   constructor(builder: Builder, options: LoadOptions) {
-    const args = [...builder.command.slice(1), ...this.#arguments(options)];
-    const program = builder.command[0]!;
+    const own = [...builder.command, ...this.#arguments(options)] as [string, ...string[]];
+    const [program, ...args] = options.isMild === true ? mild(own) : own;
     const command =
       options.isPinned === false ? [program, ...args] : pinned(LOAD_CORE, program, args);
     const [file, ...rest] = command as [string, ...string[]];

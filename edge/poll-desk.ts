@@ -9,6 +9,7 @@ import { CDN_KIND } from '../src/wire/cdn-words.js';
 import { encodeCursor, parseCursor } from '../src/wire/outgoing.js';
 import type { Kept } from './core/keep-ring.js';
 import { pollPublications, type PollPlace } from './core/poll-answer.js';
+import { RoomLine } from './core/turns.js';
 import type { Fanout, Flushable } from './fanout.js';
 import type { Prepared } from './showing.js';
 import type { Mirror } from './mirror.js';
@@ -50,6 +51,7 @@ export class PollDesk implements Flushable {
   due: 'no' | 'drop' | 'keep' = 'no';
   dueAt = 0;
   notBefore = 0;
+  readonly line = new RoomLine();
   readonly #room: PolledRoom;
   readonly #parts: DeskParts;
   readonly #main: PollDesk | undefined;

@@ -6,6 +6,7 @@
 import type { Classes } from '../src/words.js';
 import { AudienceIndex } from './audience-index.js';
 import type { Batch, Part, RoomFrame } from './batch.js';
+import { RoomLine } from './core/turns.js';
 import type { Fanout } from './fanout.js';
 import { flushMixed, type AimedFrame, type MixedBatch } from './mixed-batch.js';
 import type { EdgeTuning } from './options.js';
@@ -32,6 +33,7 @@ export class Seating {
   readonly audience = new AudienceIndex(() => this.seats());
   readonly #parts: SeatingParts;
   readonly #frames: RoomFrames;
+  readonly #line = new RoomLine();
   #slices: Slice[] = [];
   #head: SentPlace;
   #count = 0;
@@ -68,7 +70,7 @@ export class Seating {
     const credit = (++this.#opened * CREDIT_STEP) % 1;
     const flushDue = (due: Slice) => this.flush(due);
     const peers = () => this.#slices.length;
-    const slice = new Slice(this.#head, { classes, credit, flushDue, peers });
+    const slice = new Slice(this.#head, { classes, credit, line: this.#line, flushDue, peers });
     this.#slices.push(slice);
     return slice;
   }

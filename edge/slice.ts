@@ -7,6 +7,7 @@ import type { RoomId } from '../src/ids.js';
 import type { Classes } from '../src/words.js';
 import type { Batch, Part } from './batch.js';
 import type { Viewing } from './core/aim.js';
+import type { RoomLine } from './core/turns.js';
 import type { Flushable } from './fanout.js';
 import type { Identity } from './identity.js';
 import type { Outlet } from './outlet.js';
@@ -39,6 +40,7 @@ export interface SentPlace {
 export interface SliceOptions {
   readonly classes: Classes;
   readonly credit: number;
+  readonly line: RoomLine;
   readonly flushDue: (slice: Slice) => void;
   /** Slices of the room by now. */
   readonly peers: () => number;
@@ -62,6 +64,7 @@ export class Slice implements Flushable {
   due: 'no' | 'drop' | 'keep' = 'no';
   dueAt = 0;
   notBefore = 0;
+  readonly line: RoomLine;
   /** What its viewers want. */
   readonly classes: Classes;
   readonly seats: Seat[] = [];
@@ -80,6 +83,7 @@ export class Slice implements Flushable {
     this.#sent = sent;
     this.#flushDue = options.flushDue;
     this.#peers = options.peers;
+    this.line = options.line;
     this.classes = options.classes;
     this.credit = options.credit;
   }

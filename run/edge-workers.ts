@@ -6,6 +6,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { SocketLibrary } from '../edge/listen.js';
+import { NODE_FLAGS } from '../src/cli/node-flags.js';
 import type { Config } from '../src/config/config.js';
 import { BarrageError } from '../src/errors.js';
 import type { Cancel, Clock } from '../src/ports/clock.js';
@@ -159,7 +160,8 @@ export class EdgeWorkers {
 
   #spawn(place: Place): void {
     const { clock, log } = this.#parts;
-    const child = fork(SCRIPT, [], { serialization: 'advanced' });
+    const execArgv = [...NODE_FLAGS, ...process.execArgv];
+    const child = fork(SCRIPT, [], { serialization: 'advanced', execArgv });
     Object.assign(place, { child, startedAt: clock.now(), silentTicks: 0, flaw: undefined });
     child.on('message', (words: FromWorker) => this.#hear(place, words));
     // Told by `exit` too, but where it never started.

@@ -6,7 +6,7 @@ import { KeepRing } from '../../edge/core/keep-ring.js';
 import { Pacer } from '../../edge/core/pace.js';
 import { pollPublications } from '../../edge/core/poll-answer.js';
 import { RecentWindow } from '../../edge/core/recent-window.js';
-import { Turns, type Turn } from '../../edge/core/turns.js';
+import { RoomLine, Turns, type Turn } from '../../edge/core/turns.js';
 import { deflateLine } from '../../edge/deflate.js';
 
 describe('pace', () => {
@@ -79,7 +79,7 @@ describe('pace', () => {
 
 describe('turns', () => {
   const turn = (name: string) =>
-    ({ name, due: 'no', dueAt: 0, notBefore: 0 }) as Turn & { name: string };
+    ({ name, line: new RoomLine(), due: 'no', dueAt: 0, notBefore: 0 }) as Turn & { name: string };
 
   it('E-OUT-2 keepable frames go first, yet every fourth turn is for the others', () => {
     const turns = new Turns<Turn & { name: string }>();
@@ -103,6 +103,26 @@ describe('turns', () => {
     expect(turns.next(5)?.name).toBe('a');
     expect(turns.next(5)).toBeUndefined();
     expect(turns.nextAt(5)).toBeUndefined();
+  });
+
+  it('E-PACE-4 rooms have their turns one after another, each in its own order', () => {
+    const turns = new Turns<Turn & { name: string }>();
+    const lines = [new RoomLine(), new RoomLine()];
+    const of = (name: string, line = lines[0]!) => ({ ...turn(name), line });
+    const held = { ...of('a2'), notBefore: 50 };
+    for (const each of [of('a1'), held, of('a3'), of('a4'), of('b1', lines[1])]) {
+      turns.add(each, false, 0);
+    }
+    const order: (string | undefined)[] = [];
+    for (let i = 0; i < 3; i++) order.push(turns.next(10)?.name);
+    const moved = of('b2', lines[1]);
+    turns.add(moved, false, 20);
+    turns.add(of('b3', lines[1]), false, 20);
+    turns.add(moved, true, 20);
+    for (let i = 0; i < 4; i++) order.push(turns.next(60)?.name);
+    expect(order).toEqual(['a1', 'b1', 'a3', 'b2', 'a2', 'b3', 'a4']);
+    expect(turns.next(60)).toBeUndefined();
+    expect(turns.nextAt(60)).toBeUndefined();
   });
 
   it('E-OUT-2 the least interval holds for droppable frames alone', () => {

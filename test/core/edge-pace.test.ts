@@ -1,7 +1,7 @@
 /** The pace of a whole core: what fan-out gets beside other work, how large rooms are held back. */
 import { describe, expect, it } from 'vitest';
 import { calmMs, fanoutShare, KEEP_AHEAD_MS, Pacer } from '../../edge/core/pace.js';
-import { Turns, type Turn } from '../../edge/core/turns.js';
+import { RoomLine, Turns, type Turn } from '../../edge/core/turns.js';
 import { Fanout, type Flushable } from '../../edge/fanout.js';
 import { edgeMeters } from '../../edge/meters.js';
 import { EDGE_DEFAULTS } from '../../edge/options.js';
@@ -41,7 +41,9 @@ describe('shares', () => {
   it('E-PACE-3 ahead of the pace only those with keepable frames have turns', () => {
     const turns = new Turns<Turn & { name: string }>();
     const turn = (name: string) =>
-      ({ name, due: 'no', dueAt: 0, notBefore: 0 }) as Turn & { name: string };
+      ({ name, line: new RoomLine(), due: 'no', dueAt: 0, notBefore: 0 }) as Turn & {
+        name: string;
+      };
     turns.add(turn('d1'), false, 0);
     for (const name of ['k1', 'k2', 'k3', 'k4', 'k5']) turns.add(turn(name), true, 0);
     const order: string[] = [];
@@ -67,13 +69,13 @@ class Core extends BusyCore {
     this.fanout = new Fanout({ clock: this, tuning, meters, fault, cpuMs: () => this.cpuMs });
   }
 
-  flushable(name: string, costMs: number, peers: number): Flushable {
+  flushable(name: string, costMs: number, peers: number, line = new RoomLine()): Flushable {
     const run = () => {
       this.flushes.push({ at: this.now(), name });
       this.work(costMs);
       return false;
     };
-    return { due: 'no', dueAt: 0, notBefore: 0, peers, run };
+    return { line, due: 'no', dueAt: 0, notBefore: 0, peers, run };
   }
 }
 
@@ -115,6 +117,16 @@ describe('fan-out', () => {
     const quiet = new Core();
     const small = [quiet.flushable('small', 0.1, 1)];
     expect(await runRoom(quiet, small, 0)).toBeCloseTo(25, 0);
+  });
+
+  it('E-PACE-4 a small room waits for one slice of a large one, not for all', async () => {
+    const core = new Core();
+    const line = new RoomLine();
+    for (let i = 0; i < 20; i++) core.fanout.add(core.flushable(`large${i}`, 4, 20, line), false);
+    core.fanout.add(core.flushable('small', 1, 1), false);
+    await core.pass(300);
+    expect(core.flushes.map(({ name }) => name).slice(0, 3)).toContain('small');
+    expect(core.flushes.length).toBe(21);
   });
 
   it('E-PACE-3 a keepable frame reaches every slice at once while droppable ones wait', async () => {

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NODE_FLAGS } from '../../src/cli/node-flags.js';
 import { parseDuration } from '../../src/config/units.js';
 import { startCluster, type Cluster } from '../kit/cluster.js';
 import {
@@ -99,6 +100,8 @@ describe('compose', () => {
     for (const part of ['package.json', 'node_modules', 'dist', 'web']) {
       expect(image).toContain(`/app/${part} ./`);
     }
+    const start = ['node', ...NODE_FLAGS, 'dist/barrage.js'];
+    expect(image).toContain(`ENTRYPOINT ${JSON.stringify(start).replaceAll(',', ', ')}`);
     expect(image).toContain('USER node');
     expect(image).toContain('STOPSIGNAL SIGTERM');
     expect(image).toMatch(/HEALTHCHECK[^]*:8081\/healthz/);
@@ -110,7 +113,10 @@ describe('systemd', () => {
   it.each(['room', 'edge'])('X-DEPLOY-2 barrage-%s.service starts and ends the role', (role) => {
     const unit = deployText(`systemd/barrage-${role}.service`);
     const value = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1];
-    expect(value('ExecStart')).toMatch(new RegExp(`dist/barrage\\.js ${role} --config /`));
+    const flags = NODE_FLAGS.join(' ');
+    expect(value('ExecStart')).toMatch(
+      new RegExp(`node ${flags} /.*dist/barrage\\.js ${role} --config /`),
+    );
     expect(value('KillSignal')).toBe('SIGTERM');
     const stopMs = Number(value('TimeoutStopSec')) * 1000;
     expect(stopMs).toBeGreaterThan(drainMs(deployText('cluster.yaml')) + 10_000);

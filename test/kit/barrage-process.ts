@@ -7,6 +7,7 @@ import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
+import { NODE_FLAGS } from '../../src/cli/node-flags.js';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/barrage.js', import.meta.url));
 const READY_MS = 15_000;
@@ -40,7 +41,7 @@ export async function startBarrage(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<BarrageProcess> {
   await writeFile(configFile, stringify(config));
-  const child = spawn(process.execPath, [PROGRAM, role, '--config', configFile], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, PROGRAM, role, '--config', configFile], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] ?? '', ...environment },
   });
