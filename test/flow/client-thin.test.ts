@@ -110,11 +110,11 @@ async function check(way: Way, ends: Ends): Promise<void> {
   expect(new Set(statuses)).toEqual(new Set([way.hasRanges ? 206 : 200]));
   const parts = asked.length;
   viewer.stream.setThin(false);
-  await viewer.until('all lanes', () => lanes.filter((lane) => lane === 'low').length > 5);
+  await viewer.until('all lanes', () => lanes.filter((lane) => lane === 'low').length > 5, 20_000);
   expect(asked.length).toBe(parts);
   await stop();
   const normal = said.filter((text) => text.startsWith('normal'));
-  await viewer.until('the last', () => normal.every((text) => viewer.texts.includes(text)));
+  await viewer.until('the last', () => normal.every((text) => viewer.texts.includes(text)), 20_000);
   expect(new Set(viewer.texts).size).toBe(viewer.texts.length);
   expect(viewer.gaps).toEqual([]);
 }
