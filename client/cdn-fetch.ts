@@ -40,6 +40,8 @@ export async function get(
     const bytes = isWhole ? new Uint8Array(await answer.arrayBuffer()) : await head(answer, end);
     return { answer, bytes, tookMs: took() };
   } catch {
+    // A body that is of no use would else hold its connection until it is collected.
+    abort();
     return { answer: undefined, bytes: NO_BYTES, tookMs: took() };
   } finally {
     late.cancel();

@@ -184,7 +184,7 @@ export class CdnFollower {
         this.#show(run, readSegment(utf8.decode(bytes)) as unknown as Publication[]);
         return undefined;
       }
-      if (NOT_FOUND.has(answer?.status ?? (await this.#statusOf(run, segment)))) {
+      if (NOT_FOUND.has(answer?.status ?? (await this.#statusOf(run, segment, end)))) {
         reader.missing();
         this.#parts.gap({ class: 'drop', why: 'cdn', count: segment.count });
         return undefined;
@@ -195,8 +195,9 @@ export class CdnFollower {
   }
 
   /** The page of an error has another hash, and the platform then tells not even its status. */
-  async #statusOf(run: Run, segment: Segment): Promise<number> {
-    if (segment.hash === undefined) return 0;
+  async #statusOf(run: Run, segment: Segment, end: number | undefined): Promise<number> {
+    // Parts are not checked: without a status there was none.
+    if (segment.hash === undefined || end !== undefined) return 0;
     const how = { method: 'HEAD' };
     return (await this.#get(run, run.reader.urlOf(segment), how)).answer?.status ?? 0;
   }

@@ -90,13 +90,15 @@ export class Thinness {
   }
 
   #less(now: number): void {
-    if (now - this.#triedAt < TRY_MS) this.#tryMs = Math.min(TRY_MS_MAX, this.#tryMs * 2);
+    const heldMs = now - this.#triedAt;
+    if (heldMs < TRY_MS) this.#tryMs = Math.min(TRY_MS_MAX, this.#tryMs * 2);
+    // By what held, not by when it was tried: a wait of 8 min would forget itself.
+    else if (heldMs > TRY_MS_MAX) this.#tryMs = TRY_MS;
     this.#slow = 0;
     this.#level = Math.max(0, this.#level - 1);
   }
 
   #more(now: number): void {
-    if (now - this.#triedAt > TRY_MS_MAX) this.#tryMs = TRY_MS;
     this.#triedAt = now;
     this.#quickSince = undefined;
     this.#level++;
