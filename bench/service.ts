@@ -149,7 +149,7 @@ export async function startService(env: NodeJS.ProcessEnv = {}): Promise<Server>
 export async function startRawUws(): Promise<Server> {
   const port = await freePort();
   const script = join(projectFolder, 'dist', 'bench', 'peers', 'raw-uws.js');
-  const command = pinned(SERVER_CORE, process.execPath, [script, String(port)]);
+  const command = pinned(SERVER_CORE, process.execPath, [...NODE_FLAGS, script, String(port)]);
   const child = new Child(command, process.env, projectFolder);
   const studio = new Studio(port, 'none');
   const server: Server = {

@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { NODE_FLAGS } from '../../src/cli/node-flags.js';
 import { freePort } from '../kit.js';
 import { findProgram } from '../programs.js';
 import { projectFolder } from '../service.js';
@@ -29,6 +30,7 @@ const socketIo = {
 };
 const node = (script: string) => () => [
   process.execPath,
+  ...NODE_FLAGS,
   join(projectFolder, 'dist', 'bench', 'peers', `${script}.js`),
 ];
 const each = { sends: 'each', mode: 'natural' } as const;
