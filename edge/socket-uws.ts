@@ -5,8 +5,9 @@
  */
 import { createServer, type AddressInfo } from 'node:net';
 import type * as uws from 'uWebSockets.js';
-import { catchUp } from '../src/adapters/loop-turns.js';
+import { afterEvents, catchUp } from '../src/adapters/loop-turns.js';
 import { BarrageError } from '../src/errors.js';
+import { Arrivals } from './arrivals.js';
 import { LightQuery } from './light-query.js';
 import { UwsExchange, type Unsettled } from './uws-exchange.js';
 import { takeOut, UwsSocket } from './uws-socket.js';
@@ -42,6 +43,11 @@ export async function listenUws(
   const app = library.App();
   const open: UwsSocket[] = [];
   const exchanges = new Set<Unsettled>();
+  const arrivals = new Arrivals(afterEvents);
+  app.filter((response, count) => {
+    catchUp();
+    if (count > 0) guard(handlers, 'arrival', () => arrivals.came(response));
+  });
   serveSockets(app, { library, options, handlers, open });
   app.any('/*', (response, request) => {
     catchUp();
@@ -60,8 +66,11 @@ export async function listenUws(
     pause,
     close: () => {
       pause();
+      arrivals.stop();
       for (const exchange of exchanges) exchange.cut();
       for (const socket of [...open]) socket.cut();
+      // Connections without a request too: they would hold the process for ten seconds.
+      app.close();
     },
   };
 }

@@ -333,6 +333,41 @@ export function viewerServerSuite(listen: ListenViewers): void {
     await expect(again).rejects.toThrow(/^[^\n]*127\.0\.0\.1:\d+[^\n]*$/);
   });
 
+  it('E-JOIN-4 of many who come at once all are answered, but those who left again', async () => {
+    const many = Array.from({ length: 400 }, () => connect(server.port, '127.0.0.1'));
+    const answers = many.map(
+      (each, i) =>
+        new Promise((resolve) => {
+          each.on('error', () => undefined);
+          each.once('close', () => resolve('closed'));
+          each.once('data', (data) => resolve(String(data).slice(0, 8)));
+          each.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+          if (i % 4 === 0) each.once('connect', () => each.destroy());
+        }),
+    );
+    const got = await Promise.all(answers);
+    expect(got).toEqual(many.map((_, i) => (i % 4 === 0 ? 'closed' : 'HTTP/1.1')));
+    for (const each of many) each.destroy();
+  });
+
+  it('E-JOIN-4 closed while many wait to be read it ends them all', async () => {
+    const many = Array.from({ length: 400 }, () => connect(server.port, '127.0.0.1'));
+    const ends = many.map((each) => new Promise((resolve) => each.once('close', resolve)));
+    for (const each of many) each.on('error', () => undefined);
+    await new Promise((resolve) => many[0]!.once('connect', resolve));
+    server.close();
+    await Promise.all(ends);
+  });
+
+  it('E-END-2 closed it ends connections that ask nothing too: they would hold the process', async () => {
+    const quiet = connect(server.port, '127.0.0.1');
+    await new Promise((resolve) => quiet.once('connect', resolve));
+    const ended = new Promise((resolve) => quiet.once('close', resolve));
+    quiet.on('error', () => undefined);
+    server.close();
+    await ended;
+  });
+
   it('E-END-2 paused it takes no newcomers and keeps the others; closed it frees the port', async () => {
     const socket = await open();
     server.pause();
