@@ -56,7 +56,10 @@ export class Stage {
       if (one.publication.id === id) one.node?.remove();
       return one.publication.id !== id;
     });
-    this.#flying.get(id)?.cancel();
+    const flight = this.#flying.get(id);
+    // Its end is told a frame later only.
+    flight?.effect.target.remove();
+    flight?.cancel();
   }
 
   clear() {

@@ -4,7 +4,7 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -106,6 +106,15 @@ describe('compose', () => {
     expect(image).toContain('STOPSIGNAL SIGTERM');
     expect(image).toMatch(/HEALTHCHECK[^]*:8081\/healthz/);
     expect(image).toContain('npm ci --ignore-scripts');
+  });
+});
+
+describe('npm start', () => {
+  it('X-DEPLOY-2 starts Node with the flags of all commands', async () => {
+    const { scripts } = JSON.parse(await readFile('package.json', 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    expect(scripts['start']).toBe(`node ${NODE_FLAGS.join(' ')} dist/barrage.js all`);
   });
 });
 
