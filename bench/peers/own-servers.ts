@@ -69,7 +69,7 @@ export function ownServers(): Peer[] {
 
 function missing({ name, program }: Own): string | undefined {
   if (name.startsWith('C floor')) return compiler() === undefined ? 'no C compiler' : undefined;
-  const script = program()[1]!;
+  const script = program().at(-1)!;
   return existsSync(script) ? undefined : 'not built: npm run build';
 }
 
