@@ -14,6 +14,9 @@
 
 #define LINES_MAX 200000
 
+/* The place after `at` of `count`, round and round: a number that only grew would overflow in a minute. */
+static int after(int at, int count) { return at + 1 < count ? at + 1 : 0; }
+
 /* Viewers speak in turn until the rate is met; what cannot be written at once counts as blocked. */
 static void speak(int count, int64_t now) {
   static int64_t started, said, last_id;
@@ -21,13 +24,15 @@ static void speak(int count, int64_t now) {
   if (shared->speak != rate) { rate = shared->speak; started = now; said = 0; }
   int64_t due = (now - started) * rate / opt.processes / 1000000 - said;
   for (int tries = 0; due > 0 && tries < count; tries++) {
-    struct viewer *v = &viewers[turn++ % count];
+    struct viewer *v = &viewers[turn];
+    turn = after(turn, count);
     if (v->state != OPEN || !v->joined) continue;
     char line[3072];
     last_id = now > last_id ? now : last_id + 1;
     int n = snprintf(line, sizeof line,
         "{\"type\":\"send\",\"room\":\"%s%s\",\"id\":%lld,\"text\":%s,\"data\":{\"bt\":%lld}}",
-        opt.room, room_end(v), (long long)last_id, opt.texts[text++ % opt.ntexts], (long long)now);
+        opt.room, room_end(v), (long long)last_id, opt.texts[text], (long long)now);
+    text = after(text, opt.ntexts);
     if (send_frame(v, 1, line, (size_t)n)) stats->offered++;
     else stats->blocked++;
     said++;
@@ -41,7 +46,8 @@ static void open_some(int count, int64_t now) {
   if (started == 0) started = now;
   for (int i = 0; i < count && pending < opt.pending; i++) {
     if (!opt.churn && asked * 1000000 * opt.processes >= (now - started) * opt.rate) return;
-    struct viewer *v = &viewers[next++ % count];
+    struct viewer *v = &viewers[next];
+    next = after(next, count);
     if (v->state == IDLE && v->since == 0) { start_viewer(v); asked++; }
   }
 }
