@@ -5,13 +5,12 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { NODE_FLAGS } from '../src/cli/node-flags.js';
 import { Tokens } from '../src/tokens.js';
 import { clock, freePort, until } from './kit.js';
 import type { Usage } from './machine.js';
 import { Program } from './peers/program.js';
 import { findProgram } from './programs.js';
-import { projectFolder, startService } from './service.js';
+import { nodeArguments, startService } from './service.js';
 import { Studio } from './studio.js';
 
 export const SHAPES = ['embedded', 'cluster 1 edge', 'cluster 2 edges'] as const;
@@ -152,8 +151,7 @@ function barrageProgram(role: 'room' | 'edge', config: object): Program {
     const file = join(folder, 'barrage.yaml');
     // JSON is YAML.
     writeFileSync(file, JSON.stringify({ ...config, data: { folder: join(folder, 'data') } }));
-    const program = join(projectFolder, 'dist', 'barrage.js');
-    return [process.execPath, ...NODE_FLAGS, program, role, '--config', file];
+    return [process.execPath, ...nodeArguments('barrage.js', role, '--config', file)];
   });
 }
 

@@ -3,12 +3,11 @@
  * under autocannon, for a second of server CPU, with one edge and with many.
  */
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import autocannon from 'autocannon';
 import { clock, freePort, say, until } from './kit.js';
 import { pinned, SERVER_CORE, usageOf } from './machine.js';
 import { Rows, type Bench, type Plan, type Table } from './plan.js';
-import { projectFolder } from './service.js';
+import { nodeArguments } from './service.js';
 
 const KEY = 'bench-key-0123456789abcdef';
 const ROOMS = 1000;
@@ -59,9 +58,9 @@ export async function measureDispatch(bench: Bench): Promise<Table> {
 async function runCase(one: Case, edges: number, plan: Plan): Promise<Record<string, number>> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const script = join(projectFolder, 'dist', 'bench', 'dispatch-server.js');
   const hot = one.call.includes('500,000') ? HOT_VIEWERS : 0;
-  const args = [script, String(port), String(edges), String(hot)];
+  const counts = [port, edges, hot].map(String);
+  const args = nodeArguments('bench/dispatch-server.js', ...counts);
   const [file, ...rest] = pinned(SERVER_CORE, process.execPath, args) as [string, ...string[]];
   const child = spawn(file, rest, { stdio: 'ignore' });
   try {

@@ -7,11 +7,10 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { NODE_FLAGS } from '../src/cli/node-flags.js';
 import { Tokens } from '../src/tokens.js';
 import { clock, freePort, until } from './kit.js';
 import { pinned, SERVER_CORE, usageOf, type Usage } from './machine.js';
-import { projectFolder } from './service.js';
+import { nodeArguments } from './service.js';
 import { Studio } from './studio.js';
 import { ViewerLoad, type Builder } from './viewer-load.js';
 
@@ -111,12 +110,8 @@ export class EdgeCrowd {
   }
 
   #barrage(role: string, env: NodeJS.ProcessEnv): number {
-    const program = join(projectFolder, 'dist', 'barrage.js');
-    return this.#spawn(
-      process.execPath,
-      [...NODE_FLAGS, program, role, '--config', this.#file],
-      env,
-    );
+    const args = nodeArguments('barrage.js', role, '--config', this.#file);
+    return this.#spawn(process.execPath, args, env);
   }
 
   #spawn(program: string, args: readonly string[], env: NodeJS.ProcessEnv): number {

@@ -20,6 +20,11 @@ function ancestorWith(name: string, folder: string): string {
   return existsSync(join(folder, name)) ? folder : ancestorWith(name, dirname(folder));
 }
 
+/** Arguments of Node that start a program under dist/, with the flags all commands start it with. */
+export function nodeArguments(script: string, ...args: readonly string[]): string[] {
+  return [...NODE_FLAGS, join(projectFolder, 'dist', script), ...args];
+}
+
 export interface Server {
   readonly name: string;
   readonly pid: number;
@@ -102,13 +107,8 @@ export async function startService(env: NodeJS.ProcessEnv = {}): Promise<Server>
   const secret = randomBytes(32).toString('base64url');
   const file = join(folder, 'barrage.yaml');
   writeFileSync(file, configText(apiKey, secret));
-  const command = pinned(SERVER_CORE, process.execPath, [
-    ...NODE_FLAGS,
-    join(projectFolder, 'dist', 'barrage.js'),
-    'all',
-    '--config',
-    file,
-  ]);
+  const args = nodeArguments('barrage.js', 'all', '--config', file);
+  const command = pinned(SERVER_CORE, process.execPath, args);
   const child = new Child(
     command,
     {
@@ -148,8 +148,8 @@ export async function startService(env: NodeJS.ProcessEnv = {}): Promise<Server>
 /** Starts the yardstick bench/peers/raw-uws. */
 export async function startRawUws(): Promise<Server> {
   const port = await freePort();
-  const script = join(projectFolder, 'dist', 'bench', 'peers', 'raw-uws.js');
-  const command = pinned(SERVER_CORE, process.execPath, [...NODE_FLAGS, script, String(port)]);
+  const args = nodeArguments('bench/peers/raw-uws.js', String(port));
+  const command = pinned(SERVER_CORE, process.execPath, args);
   const child = new Child(command, process.env, projectFolder);
   const studio = new Studio(port, 'none');
   const server: Server = {

@@ -4,6 +4,7 @@
  * does not stand behind all of their handshakes. Knows no socket. Rule: SPEC E-JOIN-4.
  */
 import type { Cancel } from '../src/ports/clock.js';
+import { WaitingLine } from './core/waiting-line.js';
 
 /** A connection just made, before anything of it was read. */
 export interface Arrival {
@@ -19,9 +20,7 @@ export const ARRIVALS_HELD_MAX = 20_000;
 
 export class Arrivals {
   readonly #later: (run: () => void) => Cancel;
-  #held: Arrival[] = [];
-  /** Of `#held`, those before this have had their turn. */
-  #next = 0;
+  readonly #held = new WaitingLine<Arrival>();
   #read = 0;
   #timer: Cancel | undefined;
 
@@ -32,7 +31,7 @@ export class Arrivals {
 
   /** Connections that wait. */
   get held(): number {
-    return this.#held.length - this.#next;
+    return this.#held.length;
   }
 
   came(arrival: Arrival): void {
@@ -49,22 +48,16 @@ export class Arrivals {
   /** Lets go of those who wait, unread; for when they are closed. */
   stop(): void {
     this.#timer?.cancel();
-    this.#held = [];
-    this.#next = 0;
+    this.#held.clear();
   }
 
   #turn(): void {
     this.#timer = undefined;
-    const wasBusy = this.#read > 0;
     this.#read = 0;
     while (this.held > 0 && this.#read < ARRIVALS_A_TURN) {
       this.#read++;
-      this.#held[this.#next++]!.resume();
+      this.#held.shift().resume();
     }
-    if (this.#next * 2 >= this.#held.length) {
-      this.#held = this.#held.slice(this.#next);
-      this.#next = 0;
-    }
-    if (wasBusy || this.#read > 0) this.#timer = this.#later(() => this.#turn());
+    if (this.#read > 0) this.#timer = this.#later(() => this.#turn());
   }
 }

@@ -5,6 +5,7 @@
  * Rule: SPEC E-JOIN-3.
  */
 import type { Cancel, Clock } from '../src/ports/clock.js';
+import { WaitingLine } from './core/waiting-line.js';
 
 /** Joins, or lets go of it when it is not wanted any more. */
 export type Join = (isWanted: boolean) => void;
@@ -31,9 +32,7 @@ export class JoinTurns {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #later: (run: () => void) => Cancel;
   readonly #fault: (where: string, error: unknown) => void;
-  #held: { readonly join: Join; readonly bytes: number }[] = [];
-  /** Of `#held`, those before this have had their turn. */
-  #next = 0;
+  readonly #held = new WaitingLine<{ readonly join: Join; readonly bytes: number }>();
   #bytes = 0;
   #spentMs = 0;
   #costMs = COST_MS;
@@ -47,7 +46,7 @@ export class JoinTurns {
 
   /** Joins that wait. */
   get held(): number {
-    return this.#held.length - this.#next;
+    return this.#held.length;
   }
 
   /** When no more can wait: how long those who do will take, milliseconds; undefined: there is room. */
@@ -94,13 +93,8 @@ export class JoinTurns {
   }
 
   #take(): Join {
-    const { join, bytes } = this.#held[this.#next++]!;
+    const { join, bytes } = this.#held.shift();
     this.#bytes -= bytes;
-    // What has had its turn is let go of now and then, at the cost of what is left.
-    if (this.#next * 2 >= this.#held.length) {
-      this.#held = this.#held.slice(this.#next);
-      this.#next = 0;
-    }
     return join;
   }
 }

@@ -5,10 +5,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { NODE_FLAGS } from '../../src/cli/node-flags.js';
 import { freePort } from '../kit.js';
 import { findProgram } from '../programs.js';
-import { projectFolder } from '../service.js';
+import { nodeArguments, projectFolder } from '../service.js';
 import { hex, type Peer, type RunningPeer } from './peer.js';
 import { postLines } from './posters.js';
 import { Program } from './program.js';
@@ -30,8 +29,7 @@ const socketIo = {
 };
 const node = (script: string) => () => [
   process.execPath,
-  ...NODE_FLAGS,
-  join(projectFolder, 'dist', 'bench', 'peers', `${script}.js`),
+  ...nodeArguments(`bench/peers/${script}.js`),
 ];
 const each = { sends: 'each', mode: 'natural' } as const;
 const batched = { sends: 'batch at the server', mode: 'batch' } as const;
