@@ -88,6 +88,8 @@ async function oneFault(
   for (const { receipts } of crowd.viewers) receipts.takeSilence();
   await inflict(cluster, fault);
   await settle(crowd, ledger, textOf(fault));
+  // What servers do among themselves may go on when all seems well: a failover, a new replica.
+  await cluster.redisWhole();
   const silenceMs = Math.max(...crowd.viewers.map(({ receipts }) => receipts.takeSilence()));
   await wait(CALM_MS);
   return { fault, silenceMs };

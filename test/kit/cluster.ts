@@ -10,7 +10,13 @@ import { Tokens, type TokenRequest } from '../../src/tokens.js';
 import { startBarrage, type BarrageProcess, type ConfigSections } from './barrage-process.js';
 import { freePort } from './free-port.js';
 import { startNats, startNatsCluster, type NatsServer } from './nats-server.js';
-import { startRedis, startReplica, startSentinels, type RedisServer } from './redis-server.js';
+import {
+  startRedis,
+  startReplica,
+  startSentinels,
+  until,
+  type RedisServer,
+} from './redis-server.js';
 import { API_KEY, callStudio, TOKEN_KEY, type StudioAnswer } from './service.js';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
@@ -22,8 +28,8 @@ export interface ClusterOptions {
   readonly pushers?: number;
   /** With three, a process changes servers by itself and reaches them without a proxy. */
   readonly natsServers?: 1 | 3;
-  /** A replica with sentinels beside Redis, reached without a proxy. */
-  readonly withReplica?: boolean;
+  /** Beside Redis, with sentinels; it is reached without a proxy then. None by default. */
+  readonly replicas?: number;
   /** Rooms made at the start. */
   readonly create: readonly string[];
   /** Of the processes of a role. */
@@ -52,7 +58,8 @@ export interface Cluster {
   readonly pushers: readonly Member[];
   readonly nats: readonly NatsServer[];
   readonly redis: RedisServer;
-  readonly replica: RedisServer | undefined;
+  /** Resolves when there is a master, and as many replicas as it began with have what it has. */
+  redisWhole(): Promise<void>;
   /** Where viewers may connect. */
   readonly edgeUrls: readonly string[];
   readonly apiKey: string;
@@ -69,6 +76,8 @@ const MASTER = 'kit';
 /** As in deploy/nats.conf: a process that is lost is not given requests for minutes. */
 const PINGS = 'ping_interval: "2s"\nping_max: 2';
 const APPEND = ['--appendonly', 'yes', '--appendfsync', 'everysec'];
+/** Sentinel makes a master that came back a replica after 8 s at the earliest. */
+const WHOLE_MS = 30_000;
 /** Stacks are not worth their place in a report. */
 const LINE_CHARACTERS_MAX = 240;
 
@@ -96,7 +105,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     for (const member of members) await member.start();
     const tokens = new Tokens([TOKEN_KEY], 'barrage');
     return {
-      ...{ rooms, edges, pushers, ...servers, stop, apiKey: API_KEY },
+      ...{ rooms, edges, pushers, nats: servers.nats, redis: servers.redis },
+      ...{ stop, apiKey: API_KEY },
+      redisWhole: () => redisWhole(servers),
       edgeUrls: edges.map(({ port }) => `http://127.0.0.1:${port}`),
       token: (user, of, more = {}) =>
         tokens.issue({ user, rooms: of, ttlMs: 3_600_000, ...more }, Date.now()),
@@ -114,7 +125,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
 interface Servers {
   readonly nats: readonly NatsServer[];
   readonly redis: RedisServer;
-  readonly replica: RedisServer | undefined;
+  readonly replicas: readonly RedisServer[];
   readonly sentinels: readonly RedisServer[];
 }
 
@@ -130,12 +141,30 @@ async function startServers(
   // A process that is killed leaves what it wrote with the kernel: no flush at each write is needed.
   const redis = await startRedis(APPEND);
   ends.push(() => redis.stop());
-  if (options.withReplica !== true) return { nats, redis, replica: undefined, sentinels: [] };
-  const replica = await startReplica(redis, APPEND);
-  ends.push(() => replica.stop());
+  const replicas: RedisServer[] = [];
+  if (options.replicas === undefined) return { nats, redis, replicas, sentinels: [] };
+  for (let i = 0; i < options.replicas; i++) {
+    const replica = await startReplica(redis, APPEND);
+    ends.push(() => replica.stop());
+    replicas.push(replica);
+  }
   const sentinels = await startSentinels(redis, MASTER);
   ends.push(() => Promise.all(sentinels.map((sentinel) => sentinel.stop())));
-  return { nats, redis, replica, sentinels };
+  return { nats, redis, replicas, sentinels };
+}
+
+async function redisWhole({ redis, replicas, sentinels }: Servers): Promise<void> {
+  const [sentinel] = sentinels;
+  if (sentinel === undefined) return;
+  await until(async () => {
+    const flat = (await sentinel.ask('SENTINEL', 'MASTER', MASTER)) as string[];
+    const told = (field: string) => flat[flat.indexOf(field) + 1];
+    if (told('flags') !== 'master') return false;
+    const master = [redis, ...replicas].find(({ port }) => String(port) === told('port'));
+    const info = String(await master?.ask('INFO', 'replication'));
+    const online = info.match(/state=online,offset=[1-9]/g)?.length ?? 0;
+    return info.includes('role:master') && online === replicas.length;
+  }, WHOLE_MS);
 }
 
 interface Place {
