@@ -70,24 +70,25 @@ describe('a send over the quota', () => {
 
   it('E-IN-9 whatever head is found means in JSON what its bytes say', () => {
     const rooms = fc.constantFrom('lobby', 'a_-9', '', 'a b', '\\u0061', '弹');
-    const betweens = fc.constantFrom('","id":', '", "id":', '","id": ', '","x":1,"id":');
+    const usual = fc.constant('","id":');
+    const betweens = fc.oneof(usual, fc.constantFrom('", "id":', '","id": ', '","x":1,"id":'));
     const pieces = fc.constantFrom('"', '\\', '0', '17', '.5', 'e3', '-', 'a', ' ', '\u0007', '弹');
+    const forms = fc
+      .tuple(fc.array(pieces, { minLength: 1, maxLength: 4 }), fc.boolean())
+      .map(([all, isText]) => (isText ? `"${all.join('')}"` : all.join('')));
     const tails = fc.constantFrom('', ',"text":"x"', ' ', ',');
     let found = 0;
     fc.assert(
-      fc.property(
-        fc.tuple(rooms, betweens, fc.array(pieces, { minLength: 1, maxLength: 4 }), tails),
-        ([room, between, id, tail]) => {
-          const bytes = bytesOf(`{"type":"send","room":"${room}${between}${id.join('')}${tail}}`);
-          const head = sendHead(bytes);
-          if (head === undefined) return;
-          found++;
-          const named = new TextDecoder().decode(bytes.subarray(head.from, head.to));
-          const told = JSON.parse(`{${named}}`) as { room: string; id: string | number };
-          expect(JSON.stringify(told)).toBe(`{${named}}`);
-          expect(told.room).toMatch(/^[A-Za-z0-9_-]{1,64}$/);
-        },
-      ),
+      fc.property(fc.tuple(rooms, betweens, forms, tails), ([room, between, id, tail]) => {
+        const bytes = bytesOf(`{"type":"send","room":"${room}${between}${id}${tail}}`);
+        const head = sendHead(bytes);
+        if (head === undefined) return;
+        found++;
+        const named = new TextDecoder().decode(bytes.subarray(head.from, head.to));
+        const told = JSON.parse(`{${named}}`) as { room: string; id: string | number };
+        expect(JSON.stringify(told)).toBe(`{${named}}`);
+        expect(told.room).toMatch(/^[A-Za-z0-9_-]{1,64}$/);
+      }),
       { numRuns: 5000 },
     );
     expect(found).toBeGreaterThan(10);
