@@ -114,6 +114,8 @@ export function plan(
   random: Random,
 ): HolderAct[] {
   const acts = follow(state, event, now, random);
+  // By far the most events, and nothing comes of them but what time brings.
+  if (event.event === 'renewed' && event.answer === true) return acts;
   enlistWhenDue(state, now, acts);
   renewDue(state, now, acts);
   handOverUnwanted(state, acts);

@@ -137,11 +137,16 @@ export class ShardHolder {
 
   #on(event: HolderEvent): void {
     const { clock, random } = this.#tools;
-    for (const act of plan(this.#state, event, clock.now(), random)) this.#carryOut(act);
+    const renewals: Fence[] = [];
+    for (const act of plan(this.#state, event, clock.now(), random)) {
+      if (act.act === 'renew') renewals.push(act.fence);
+      else this.#carryOut(act);
+    }
+    if (renewals.length > 0) this.#renew(renewals);
     if (this.#state.isStopping && this.#state.slots.size === 0) this.#ended?.();
   }
 
-  #carryOut(act: HolderAct): void {
+  #carryOut(act: Exclude<HolderAct, { readonly act: 'renew' }>): void {
     switch (act.act) {
       case 'enlist':
         void this.#enlist(act.isDeaf);
@@ -156,9 +161,6 @@ export class ShardHolder {
       }
       case 'take':
         this.#take(act.fence);
-        break;
-      case 'renew':
-        void this.#renew(act.fence);
         break;
       case 'handOver':
         void this.#handOver(act.fence);
@@ -244,15 +246,26 @@ export class ShardHolder {
     this.#tell({ note: 'taken', lease: shard, epoch, owner: this.#options.member });
   }
 
-  async #renew(fence: Fence): Promise<void> {
-    const { store } = this.#tools;
-    try {
-      const answer = await this.#within(store.renew(fence, this.#options.leaseMs));
-      this.#answered();
+  /** A timer for each would cost more than all else of a renewal: those of a moment share one. */
+  #renew(fences: readonly Fence[]): void {
+    const { store, clock } = this.#tools;
+    const { leaseMs } = this.#options;
+    const open = new Set(fences);
+    const end = (fence: Fence, answer: boolean | 'unknown', error?: unknown): void => {
+      if (!open.delete(fence)) return;
+      if (open.size === 0) late.cancel();
+      if (answer === 'unknown') this.#failed(error);
+      else this.#answered();
       this.#on({ event: 'renewed', fence, answer });
-    } catch (error) {
-      this.#failed(error);
-      this.#on({ event: 'renewed', fence, answer: 'unknown' });
+    };
+    const late = clock.after(leaseMs, () => {
+      for (const fence of [...open]) end(fence, 'unknown', unanswered(leaseMs));
+    });
+    for (const fence of fences) {
+      store.renew(fence, leaseMs).then(
+        (answer) => end(fence, answer),
+        (error: unknown) => end(fence, 'unknown', error),
+      );
     }
   }
 
@@ -322,16 +335,14 @@ export class ShardHolder {
   }
 
   /** What the store has not answered in a lease's time counts as unanswered. */
-  #within<T>(
-    asked: Promise<T>,
-    ms = this.#options.leaseMs,
-    what = 'the store did not answer',
-  ): Promise<T> {
+  #within<T>(asked: Promise<T>, ms = this.#options.leaseMs, what?: string): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const late = this.#tools.clock.after(ms, () => {
-        reject(new BarrageError('timeout', `${what} in ${ms} ms`));
-      });
+      const late = this.#tools.clock.after(ms, () => reject(unanswered(ms, what)));
       asked.finally(() => late.cancel()).then(resolve, reject);
     });
   }
+}
+
+function unanswered(ms: number, what = 'the store did not answer'): BarrageError {
+  return new BarrageError('timeout', `${what} in ${ms} ms`);
 }
