@@ -19,8 +19,8 @@ export interface Source {
   readonly from: string;
   readonly rows: readonly MedianRow[];
 }
-/** Gives the newest table of a question, undefined where no report has it. */
-export type Sources = (question: string) => Source | undefined;
+/** Gives the tables of a question, the newest first. */
+export type Sources = (question: string) => readonly Source[];
 export interface Derived {
   readonly value: number;
   readonly from: string;
@@ -34,7 +34,7 @@ const RUNS_MIN = 3;
 /** At one rate the costs of a danmaku, a send and a byte cannot be told apart. */
 const RATES_MIN = 2;
 
-/** All reports of a folder that have runs and rates enough; quick ones are one run each. */
+/** All reports of a folder that have runs enough, for the fan-out rates too; quick ones are one run each. */
 export function reportsOf(folder: string): Sources {
   const reports = readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
@@ -43,17 +43,16 @@ export function reportsOf(folder: string): Sources {
       report: JSON.parse(readFileSync(join(folder, name), 'utf8')) as Report,
     }))
     .filter(({ report: { plan } }) => !plan.quick && plan.runs >= RUNS_MIN)
-    .filter(({ report: { plan } }) => plan.rates.length >= RATES_MIN)
     .sort((a, b) => (a.report.at < b.report.at ? 1 : -1));
-  return (question) => {
-    for (const { name, report } of reports) {
-      const table = report.tables.find((one) => one.question === question && one.rows.length > 0);
-      if (table === undefined) continue;
-      const rows = table.rows.map((row) => ({ case: row.case, values: mediansOf(row.values) }));
-      return { from: `${name} ${question}`, rows };
-    }
-    return undefined;
-  };
+  return (question) =>
+    reports
+      .filter(({ report: { plan } }) => question !== 'fanout' || plan.rates.length >= RATES_MIN)
+      .flatMap(({ name, report }) => {
+        const table = report.tables.find((one) => one.question === question);
+        if (table === undefined || table.rows.length === 0) return [];
+        const rows = table.rows.map((row) => ({ case: row.case, values: mediansOf(row.values) }));
+        return [{ from: `${name} ${question}`, rows }];
+      });
 }
 
 function mediansOf(values: Readonly<Record<string, readonly number[]>>): Record<string, number> {
@@ -81,25 +80,25 @@ export function termsOf(row: MedianRow): readonly number[] {
 }
 export const FAN_OUT_TERMS = ['idleShare', 'postUs', 'sayUs', 'sendUs', 'byteNs'] as const;
 
-/** Everything the reports tell; what none of them tells is left out. */
+/** Everything the reports tell, each by the newest that tells it; what none of them tells is left out. */
 export function derive(sources: Sources): Partial<Record<CoefficientName, Derived>> {
   const out: Partial<Record<CoefficientName, Derived>> = {};
-  const put = (source: Source | undefined, read: (rows: readonly MedianRow[]) => Values): void => {
-    if (source === undefined) return;
-    for (const [name, value] of Object.entries(read(source.rows))) {
-      out[name as CoefficientName] = { value, from: source.from };
+  const put = (question: string, read: (source: Source) => Values): void => {
+    for (const source of sources(question).toReversed()) {
+      for (const [name, value] of Object.entries(read(source))) {
+        out[name as CoefficientName] = { value, from: source.from };
+      }
     }
   };
-  const fanOut = sources('fanout');
-  put(fanOut, () => fanOutCosts(fanOutRows(fanOut!)));
-  put(fanOut, () => fanOutBytes(fanOutRows(fanOut!)));
-  put(sources('joins'), ([row]) => ({
+  put('fanout', (source) => fanOutCosts(fanOutRows(source)));
+  put('fanout', (source) => fanOutBytes(fanOutRows(source)));
+  put('joins', ({ rows: [row] }) => ({
     joinUs: 1e6 / row!.values['joinsPerCpuSecond']!,
     processBytes: row!.values['serverRssMegabytes']! * 1e6,
   }));
-  put(sources('api'), apiCosts);
-  put(sources('uplink'), uplinkCosts);
-  put(sources('cluster'), (rows) => clusterCosts(rows, out.sendUs?.value ?? 0));
+  put('api', ({ rows }) => apiCosts(rows));
+  put('uplink', ({ rows }) => uplinkCosts(rows));
+  put('cluster', ({ rows }) => clusterCosts(rows, out.sendUs?.value ?? 0));
   return out;
 }
 

@@ -153,9 +153,8 @@ export class CdnFollower {
     const taken = reader.takeManifest(manifest, serverTime(answer));
     if (taken.is === 'failed') return this.#failed(reader);
     reader.worked();
-    const left = taken.missed + taken.shed;
     // What is missing while the sockets bring all comes by them.
-    if (left > 0 && this.#isFollowing) this.#parts.gap({ class: 'drop', why: 'cdn', count: left });
+    if (taken.missed + taken.lost > 0 && this.#isFollowing) this.#gap(taken.lost);
     for (const segment of taken.segments) {
       const step = await this.#segment(run, segment);
       if (run !== this.#run || step !== undefined) return step ?? 'fine';
@@ -179,19 +178,30 @@ export class CdnFollower {
       this.#took(run, got, all > 0 ? (end ?? all) / all : 1);
       if (end === 0 || answer?.ok === true) {
         if (end !== 0) reader.worked(end ?? all);
-        this.#leftOut.leftOut += leftOut;
-        if (end !== undefined) this.#leftOut.leftOutBytes += all - end;
+        this.#leave(leftOut, end === undefined ? 0 : all - end);
         this.#show(run, readSegment(utf8.decode(bytes)) as unknown as Publication[]);
         return undefined;
       }
       if (NOT_FOUND.has(answer?.status ?? (await this.#statusOf(run, segment, end)))) {
         reader.missing();
-        this.#parts.gap({ class: 'drop', why: 'cdn', count: segment.count });
+        this.#leave(leftOut, end === undefined ? 0 : all - end);
+        this.#gap(segment.count - leftOut);
         return undefined;
       }
       const failed = this.#failed(reader);
       if (failed === 'all') return failed;
     }
+  }
+
+  /** What is missing, at least `count` publications; 0: nobody knows how many. */
+  #gap(count: number): void {
+    this.#parts.gap({ class: 'drop', why: 'cdn', ...(count > 0 && { count }) });
+  }
+
+  /** Unread on purpose, whether or not it was there. */
+  #leave(count: number, bytes: number): void {
+    this.#leftOut.leftOut += count;
+    this.#leftOut.leftOutBytes += bytes;
   }
 
   /** The page of an error has another hash, and the platform then tells not even its status. */

@@ -137,7 +137,7 @@ export interface Gap {
   /** `keep`: what was missed is not to be had; `drop`: droppables were lost. */
   readonly class: FrameClass;
   readonly why: 'resync' | 'interrupted' | 'cdn';
-  /** How many, where it is known. */
+  /** How many publications at least, where that is known. */
   readonly count?: number;
   /** How long it lasted, where it is known. */
   readonly lastedMs?: number;

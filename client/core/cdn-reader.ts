@@ -38,8 +38,10 @@ export interface ManifestTaken {
   readonly is: 'fine' | 'old' | 'off' | 'failed';
   /** To be fetched, oldest first. */
   readonly segments: readonly Segment[];
-  /** Segments that will not be read, and publications told as left out. */
+  /** Segments that will not be read, and stretches nobody wrote. */
   readonly missed: number;
+  /** Publications known to be missing: in those passed over, and told as left out. */
+  readonly lost: number;
   readonly shed: number;
 }
 
@@ -64,7 +66,7 @@ const NAMES_MAX = 500;
 const OWED_MAX = 4;
 const HOLES_MAX = 100_000;
 const NO_COUNTS = { ok: 0, failed: 0, missed: 0, bytes: 0 };
-const NOTHING = { segments: [], missed: 0, shed: 0 } as const;
+const NOTHING = { segments: [], missed: 0, lost: 0, shed: 0 } as const;
 
 export class CdnReader {
   fact: CdnFact;
@@ -225,8 +227,7 @@ export class CdnReader {
   }
 
   #choose(segments: readonly Segment[], next: number) {
-    const handled = this.#handled;
-    const through = this.#through;
+    const [handled, through] = [this.#handled, this.#through];
     this.#handled = remembered(handled, segments);
     this.#through = Math.max(through, next - 1);
     if (handled === undefined) {
@@ -239,12 +240,13 @@ export class CdnReader {
     const named = new Set(segments.map(({ sequence }) => sequence));
     let missed = waiting.length - chosen.length;
     // Those that are not named any more; far too many are no number of use.
-    const from = Math.max(through + 1, next - HOLES_MAX);
-    for (let sequence = from; sequence < next; sequence++) if (!named.has(sequence)) missed++;
+    let sequence = Math.max(through + 1, next - HOLES_MAX);
+    for (; sequence < next; sequence++) if (!named.has(sequence)) missed++;
     missed += chosen.filter(({ gap }) => gap !== undefined).length;
     this.#count({ missed });
     const shed = waiting.reduce((sum, segment) => sum + (segment.shed ?? 0), 0);
-    return { segments: chosen, missed, shed };
+    const lost = waiting.slice(0, -SEGMENTS_AT_ONCE).reduce((sum, one) => sum + one.count, shed);
+    return { segments: chosen, missed, lost, shed };
   }
 
   /** One of those that have not failed, by weight; weight 0 only when no other is left. */

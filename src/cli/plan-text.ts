@@ -105,7 +105,8 @@ function cdnLines({ cdn }: Plan): Line[] {
       'origin, whatever the audience',
       `${count(cdn.originRequestsPerSecond)}/s, ${bits(cdn.originBytesPerSecond)}`,
     ],
-    ['shown behind the room by', `${count(cdn.delayMs)} ms`],
+    ['read after, p50 and p99', `${count(cdn.delayP50Ms)} and ${count(cdn.delayP99Ms)} ms`],
+    ['shown behind the room by', `${count(cdn.shownMs)} ms`],
   ];
 }
 

@@ -41,8 +41,9 @@ export const ASSUMED = {
   uplinkBytes: 300,
   /** Above it a room takes the admission level down: times `uplinkPerSecond` (SPEC R-OVER-4). */
   uplinkOver: 1.2,
-  /** `cdn.segment.age`, the polling of viewers, and how long the manifest names a segment. */
+  /** `cdn.segment.age` and its lead, the polling of viewers, and how long the manifest names a segment. */
   segmentMs: 1000,
+  segmentLeadMs: 150,
   cdnPollMs: 1000,
   cdnWindowMs: 10_000,
   /** Seconds after which a viewer tells how its CDN does (client/). */

@@ -15,9 +15,16 @@ export interface CdnPlan {
   /** All places of the CDN together. */
   readonly originRequestsPerSecond: number;
   readonly originBytesPerSecond: number;
-  /** How far what is shown is behind, at least. */
-  readonly delayMs: number;
+  /** From a publication to the viewer that has read it: of the half, of all but one in a hundred. */
+  readonly delayP50Ms: number;
+  readonly delayP99Ms: number;
+  /** How far behind the room it is shown, once a viewer has learned it (client/core/cdn-delay.ts). */
+  readonly shownMs: number;
 }
+
+/** A viewer lets this share of lines come late, and shows all that much later than the rest. */
+const SHOWN_LATE_SHARE = 0.005;
+const SHOWN_MORE_MS = 100;
 
 /** Undefined where the CDN is off. */
 export function planCdn(input: PlanInput): CdnPlan | undefined {
@@ -39,8 +46,21 @@ export function planCdn(input: PlanInput): CdnPlan | undefined {
     originBytesPerSecond:
       places * (manifests * manifestBytes + segments * segmentBytes) +
       places * (manifests + segments) * cdnHeadBytes,
-    delayMs: segmentMs + cdnPollMs + 1000,
+    delayP50Ms: delayMs(0.5),
+    delayP99Ms: delayMs(0.99),
+    shownMs: delayMs(1 - SHOWN_LATE_SHARE) + SHOWN_MORE_MS,
   };
+}
+
+/**
+ * What a share of publications takes: a wait for the tick and one for the poll, each as likely of any
+ * length up to its own, and the lead. What the network takes comes on top.
+ */
+function delayMs(share: number): number {
+  const { segmentMs, segmentLeadMs, cdnPollMs } = ASSUMED;
+  const longest = segmentMs + cdnPollMs;
+  const beyond = share > 0.5 ? Math.sqrt(2 * (1 - share) * segmentMs * cdnPollMs) : longest / 2;
+  return segmentLeadMs + longest - beyond;
 }
 
 /** Compressed, with so many publications. */

@@ -60,13 +60,13 @@ export const COEFFICIENTS = {
     meaning: 'bytes of a publication in it',
   },
   joinUs: {
-    value: 72.71,
-    from: '2026-11-20-a6aa560 joins',
+    value: 52,
+    from: '2026-11-29-db578d8 joins',
     meaning: 'µs for a viewer to connect, upgrade, join with a token, and leave',
   },
   processBytes: {
-    value: 166000000,
-    from: '2026-11-20-a6aa560 joins',
+    value: 205500000,
+    from: '2026-11-29-db578d8 joins',
     meaning: 'memory of a process that has let thousands come and go',
   },
   pollUs: {

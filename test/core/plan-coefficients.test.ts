@@ -39,7 +39,7 @@ describe('coefficients', () => {
 });
 
 describe('the model of a send and its bytes', () => {
-  const rows = fanOutRows(sources('fanout')!).map((row) => [row] as const);
+  const rows = fanOutRows(sources('fanout')[0]!).map((row) => [row] as const);
 
   it.each(rows)('P-PLAN-3 gives the core time of the measured row $case', (row) => {
     const terms = termsOf(row);

@@ -1,6 +1,8 @@
 /** The arithmetic of the capacity plan, and that what it takes as given is so. */
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { reportsOf } from '../../bench/coefficients.js';
 import { Corpus } from '../../bench/corpus.js';
 import { calmMs, fanoutShare } from '../../edge/core/pace.js';
 import { EDGE_DEFAULTS } from '../../edge/options.js';
@@ -18,6 +20,7 @@ import { DISPATCH_EDGES_MAX, makePlan } from '../../src/plan/plan.js';
 import { DEFAULT_SETTINGS } from '../../src/room-settings.js';
 import { AUDIENCE_EVERY_MS } from '../../src/wire/internal.js';
 import { SHARD_COUNT } from '../../src/shards.js';
+import { ROOT } from '../kit/source-tree.js';
 
 const plan = (text: PlanText) => makePlan(readPlanInput(text), COSTS);
 const edges = (text: PlanText) => planEdges(readPlanInput(text), COSTS)!;
@@ -206,6 +209,17 @@ describe('what is taken as given', () => {
     expect(DISPATCH_EDGES_MAX).toBe(EDGES_MAX);
     expect(rooms.leaseMs).toBe(ASSUMED.leaseMs);
     expect(cdn.pollMs).toBe(ASSUMED.cdnPollMs);
+    expect(cdn.leadMs).toBe(ASSUMED.segmentLeadMs);
+  });
+
+  it('P-PLAN-7 files of the CDN reach viewers as late as the bench measured', () => {
+    const rows = reportsOf(join(ROOT, 'bench', 'report'))('cdn')[0]!.rows;
+    const { cdn } = plan({ viewers: '1M', cdn: '1' });
+    for (const { values } of rows) {
+      expect(Math.abs(cdn!.delayP50Ms / values['delayP50Ms']! - 1)).toBeLessThan(0.1);
+      expect(Math.abs(cdn!.delayP99Ms / values['delayP99Ms']! - 1)).toBeLessThan(0.1);
+    }
+    expect(cdn!.shownMs).toBeGreaterThan(cdn!.delayP99Ms);
   });
 
   it('P-PLAN-7 files of the CDN are as big as it says', () => {

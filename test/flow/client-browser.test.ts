@@ -121,6 +121,26 @@ it('K-BACK-3, K-BACK-4 a page that was hidden comes back at once when it is look
   await page.context().close();
 });
 
+it('K-CLOCK-1 what is said is shown on when the clock of the device is set back or forward', async () => {
+  const page = await watch({ smoothMs: 300, delayMs: 100 });
+  const from = performance.now();
+  for (const hours of [0, -1, 0, 1, 0]) {
+    await page.evaluate(
+      `window.realNow ??= Date.now; Date.now = () => realNow() + ${hours * 3_600_000}`,
+    );
+    for (const kind of ['gift', 'danmaku']) {
+      await post({ kind, text: `${kind} at ${hours} ${performance.now()}` });
+    }
+    const text = `a gift after ${performance.now()}`;
+    await post({ kind: 'gift', text });
+    await has(page, text);
+  }
+  const seen = (await page.evaluate('texts')) as string[];
+  expect(seen.filter((text) => / at -?\d/.test(text))).toHaveLength(10);
+  expect(performance.now() - from).toBeLessThan(8000);
+  await page.context().close();
+});
+
 it('K-ECHO-1, K-RECALL-1 own danmaku in a browser are shown once and recalled by the id shown', async () => {
   const page = await watch({ token: service.token('own') });
   await page.evaluate(`
