@@ -12,7 +12,6 @@ import { DISPATCH_DEFAULTS } from '../../src/dispatch-settings.js';
 import { BarrageError } from '../../src/errors.js';
 import { ASSUMED } from '../../src/plan/assumptions.js';
 import { planCdn, segmentBytesOf } from '../../src/plan/cdn.js';
-import { COSTS } from '../../src/plan/coefficients.js';
 import { calmMsOf, edgeLoad, fanOutShare } from '../../src/plan/edge-load.js';
 import { edgeBounds, planEdges, type Bound } from '../../src/plan/edges.js';
 import { readPlanInput, type PlanText } from '../../src/plan/input.js';
@@ -21,6 +20,7 @@ import { DEFAULT_SETTINGS } from '../../src/room-settings.js';
 import { AUDIENCE_EVERY_MS } from '../../src/wire/internal.js';
 import { SHARD_COUNT } from '../../src/shards.js';
 import { ROOT } from '../kit/source-tree.js';
+import { STEADY_COSTS as COSTS } from '../kit/plan-costs.js';
 
 const plan = (text: PlanText) => makePlan(readPlanInput(text), COSTS);
 const edges = (text: PlanText) => planEdges(readPlanInput(text), COSTS)!;

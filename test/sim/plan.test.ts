@@ -5,10 +5,10 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { simulate, type SimulationResult } from '../../bench/simulation/run.js';
 import { poisson } from '../../bench/simulation/chance.js';
-import { COSTS } from '../../src/plan/coefficients.js';
 import { readPlanInput, type PlanText } from '../../src/plan/input.js';
 import { makePlan } from '../../src/plan/plan.js';
 import { seededRandom } from '../../src/random.js';
+import { STEADY_COSTS as COSTS } from '../kit/plan-costs.js';
 
 const ALIKE = 0.05;
 
