@@ -78,6 +78,9 @@ export class Intake {
         return this.#publications(line, way);
       case 'frame':
         return this.#frame(line, way);
+      case 'skipped':
+        this.#parts.emit('gap', { class: 'drop', why: 'slow', count: line['count'] });
+        return undefined;
       case 'error':
         this.#parts.emit('error', line);
         return undefined;

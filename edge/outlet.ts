@@ -7,6 +7,7 @@ import { eventText } from './batch.js';
 import { slowStep, type SlowMarks } from './core/slow-policy.js';
 import { deflateLine } from './deflate.js';
 import type { EdgeMeters } from './meters.js';
+import { skippedLine } from '../src/wire/outgoing.js';
 import type { Pipe } from './viewer-server.js';
 
 export class Outlet {
@@ -17,6 +18,8 @@ export class Outlet {
   /** Whether bytes waited after the last send; only then the pipe is asked how many. */
   #waits = false;
   #lags = false;
+  /** Publications left out since it was last told. */
+  #skipped = 0;
 
   constructor(encoding: Encoding, pipe: Pipe, marks: () => SlowMarks, meters: EdgeMeters) {
     this.encoding = encoding;
@@ -34,12 +37,22 @@ export class Outlet {
     const whole = batch.pack(this.encoding, wanted);
     if (this.#waits && !this.#weigh(whole.bytes)) return false;
     const packed = this.#lags ? batch.pack(this.encoding, 'keep') : whole;
+    if (this.#skipped > 0 && !this.#lags && !this.#tellSkipped()) return false;
     for (const message of packed.messages) {
       if (!this.#send(message)) return false;
     }
     this.#meters.deliveries.add(packed.count);
-    if (packed !== whole) this.#meters.skipped.add(whole.count - packed.count);
+    if (packed !== whole) {
+      this.#skipped += whole.count - packed.count;
+      this.#meters.skipped.add(whole.count - packed.count);
+    }
     return true;
+  }
+
+  #tellSkipped(): boolean {
+    const line = skippedLine(this.#skipped);
+    this.#skipped = 0;
+    return this.line('skipped', line);
   }
 
   /** Sends one of the edge's own lines; false: too slow, end it. `id` is for event streams. */

@@ -52,6 +52,11 @@ export interface VerdictLine {
   readonly rule?: string;
 }
 
+/** So many droppable publications were left out, because the viewer read too slowly. */
+export function skippedLine(count: number): string {
+  return `{"type":"skipped","count":${count}}`;
+}
+
 export function welcomeLine(line: WelcomeLine): string {
   return JSON.stringify({ type: 'welcome', ...line });
 }

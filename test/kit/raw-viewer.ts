@@ -10,6 +10,8 @@ export class RawViewer {
   readonly frames: RawFrame[] = [];
   /** Publications of all lines so far, joined windows included. */
   readonly publications: any[] = [];
+  /** Publications it was told were left out for it. */
+  skipped = 0;
   isClosed = false;
   #rest = Buffer.alloc(0);
   #isUpgraded = false;
@@ -76,7 +78,9 @@ export class RawViewer {
 
   #lines(text: string): void {
     for (const line of text.split('\n')) {
-      this.publications.push(...(JSON.parse(line).publications ?? []));
+      const { type, publications = [], count } = JSON.parse(line);
+      this.publications.push(...publications);
+      if (type === 'skipped') this.skipped += count;
     }
   }
 
