@@ -38,10 +38,7 @@ interface Stay {
   readonly live: LiveRoom;
 }
 
-/**
- * Silence after which a viewer is asked, ms. It is told to ask after a heartbeat itself: who does is
- * never asked as well, who does not is asked with time enough left to answer.
- */
+/** Silence after which a viewer is asked, ms; who asks by itself after a heartbeat, as it is told to, never is. */
 function askAfterMs({ heartbeatMs, idleMs }: EdgeTuning): number {
   return heartbeatMs + Math.max(0, idleMs - heartbeatMs) / 2;
 }
@@ -106,18 +103,20 @@ export class Connection implements SocketListener, Occupant, Watcher, IngressOut
   sweep(now: number): SweepEnd {
     if (!this.isOpen) return 'fine';
     const tuning = this.#parts.tuning();
-    const silentMs = now - this.#heardAt;
-    if (silentMs >= tuning.idleMs) {
+    // Only who was asked and not heard since is quiet for so long.
+    if (this.quietUntil >= this.#heardAt + tuning.idleMs && this.quietUntil <= now) {
       this.end(CLOSE.idle, this.#jitterMs());
       return 'fine';
     }
     for (const [room, { seat }] of this.#stays.entries()) {
       if (seat.identity.expiresAt <= now) this.dismiss(room, CLOSE.expired);
     }
-    const leftMs = askAfterMs(tuning) - silentMs;
-    this.quietUntil = now + (leftMs > 0 ? leftMs : tuning.idleMs - silentMs);
+    const askAt = this.#heardAt + askAfterMs(tuning);
+    // Asked late it has as long to answer: that the edge was busy is not its silence.
+    if (askAt <= now) this.#heardAt += now - askAt;
+    this.quietUntil = askAt > now ? askAt : this.#heardAt + tuning.idleMs;
     for (const [, { seat }] of this.#stays.entries()) this.#hasten(seat);
-    if (leftMs > 0) return 'fine';
+    if (askAt > now) return 'fine';
     this.#socket.ping();
     return 'pinged';
   }

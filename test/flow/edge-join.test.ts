@@ -209,6 +209,23 @@ it('E-IN-8 a viewer that does not answer pings is closed as idle, one that does 
   await quick.stop();
 });
 
+it('E-IN-8 nobody is closed as idle for what the edge itself was late: who answers stays', async () => {
+  const quick = await startEdgeKit({ heartbeatMs: 100, idleMs: 400 });
+  const viewers = await Promise.all(
+    Array.from({ length: 50 }, () => Viewer.connect(quick.port, { room: 'lobby' })),
+  );
+  for (let round = 0; round < 3; round++) {
+    // Longer than all may be silent, and just before they would have been asked.
+    const end = performance.now() + 600;
+    while (performance.now() < end);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  expect(quick.metric('barrage_edge_closed_total', 'idle')).toBe(0);
+  expect(viewers.map(({ closed }) => closed)).toEqual(viewers.map(() => undefined));
+  for (const viewer of viewers) await viewer.close();
+  await quick.stop();
+});
+
 it('E-IN-8 silent, half and trickling requests are closed by time limits', async () => {
   const trickle = (socket: ReturnType<typeof connect>) =>
     setInterval(() => socket.write('x'), 1000);
