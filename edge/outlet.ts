@@ -3,11 +3,11 @@
  * with the slow marks. Rules: SPEC E-SLOW-1, E-SLOW-2; the decision itself is core/slow-policy.ts.
  */
 import type { Batch, Encoding, Part } from './batch.js';
+import { skippedLine } from '../src/wire/outgoing.js';
 import { eventText } from './batch.js';
 import { slowStep, type SlowMarks } from './core/slow-policy.js';
 import { deflateLine } from './deflate.js';
 import type { EdgeMeters } from './meters.js';
-import { skippedLine } from '../src/wire/outgoing.js';
 import type { Pipe } from './viewer-server.js';
 
 export class Outlet {
@@ -42,9 +42,10 @@ export class Outlet {
       if (!this.#send(message)) return false;
     }
     this.#meters.deliveries.add(packed.count);
-    if (packed !== whole) {
-      this.#skipped += whole.count - packed.count;
-      this.#meters.skipped.add(whole.count - packed.count);
+    const left = whole.count - packed.count;
+    if (left > 0) {
+      this.#skipped += left;
+      this.#meters.skipped.add(left);
     }
     return true;
   }

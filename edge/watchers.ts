@@ -136,8 +136,8 @@ export class Watchers {
     const { clock } = this.#parts;
     const roundMs = this.#roundMs;
     // Few at once keep their processor awake for a moment only: one step for several costs less.
-    const slots = this.#wheel.slotsHolding(clock.now(), STEP_WATCHERS, this.#slotsMost);
     const from = clock.now();
+    const slots = this.#wheel.slotsHolding(from, STEP_WATCHERS, this.#slotsMost);
     this.#timer = clock.after(slots * STEP_MS, () => {
       // A timer that is late, since the core is not ours alone, must not make fewer of them.
       const passedMs = Math.min(roundMs, Math.max(slots * STEP_MS, clock.now() - from));

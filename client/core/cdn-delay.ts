@@ -7,8 +7,8 @@
 /** A cached manifest may be a second old, and is still given for another while a newer one is fetched. */
 const CACHE_MS = 2000;
 /** Beyond this share of the last minute's lines is what may come late. */
-const SHARE = 0.995;
-const MARGIN_MS = 100;
+export const SHARE = 0.995;
+export const MARGIN_MS = 100;
 /** Milliseconds a second: up fast enough for a CDN that slows down, down too slowly to be seen. */
 const UP_MS = 100;
 const DOWN_MS = 20;

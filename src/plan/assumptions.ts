@@ -46,6 +46,9 @@ export const ASSUMED = {
   segmentLeadMs: 150,
   cdnPollMs: 1000,
   cdnWindowMs: 10_000,
+  /** Share of lines in time for what is shown, and what is added (client/core/cdn-delay.ts). */
+  cdnShownShare: 0.995,
+  cdnShownMoreMs: 100,
   /** Seconds after which a viewer tells how its CDN does (client/). */
   cdnReportMs: 30_000,
   /** A manifest of 10 segments; a segment, and each publication in it: as gzip (test of the plan). */

@@ -22,10 +22,6 @@ export interface CdnPlan {
   readonly shownMs: number;
 }
 
-/** A viewer lets this share of lines come late, and shows all that much later than the rest. */
-const SHOWN_LATE_SHARE = 0.005;
-const SHOWN_MORE_MS = 100;
-
 /** Undefined where the CDN is off. */
 export function planCdn(input: PlanInput): CdnPlan | undefined {
   const { cdn, viewers, rooms, rate, pops } = input;
@@ -48,7 +44,7 @@ export function planCdn(input: PlanInput): CdnPlan | undefined {
       places * (manifests + segments) * cdnHeadBytes,
     delayP50Ms: delayMs(0.5),
     delayP99Ms: delayMs(0.99),
-    shownMs: delayMs(1 - SHOWN_LATE_SHARE) + SHOWN_MORE_MS,
+    shownMs: delayMs(ASSUMED.cdnShownShare) + ASSUMED.cdnShownMoreMs,
   };
 }
 

@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { reportsOf } from '../../bench/coefficients.js';
 import { Corpus } from '../../bench/corpus.js';
+import { MARGIN_MS, SHARE } from '../../client/core/cdn-delay.js';
 import { calmMs, fanoutShare } from '../../edge/core/pace.js';
 import { EDGE_DEFAULTS } from '../../edge/options.js';
 import { EDGES_MAX } from '../../room/dispatch/core/edge-table.js';
@@ -210,6 +211,7 @@ describe('what is taken as given', () => {
     expect(rooms.leaseMs).toBe(ASSUMED.leaseMs);
     expect(cdn.pollMs).toBe(ASSUMED.cdnPollMs);
     expect(cdn.leadMs).toBe(ASSUMED.segmentLeadMs);
+    expect([SHARE, MARGIN_MS]).toEqual([ASSUMED.cdnShownShare, ASSUMED.cdnShownMoreMs]);
   });
 
   it('P-PLAN-7 files of the CDN reach viewers as late as the bench measured', () => {
