@@ -1,10 +1,10 @@
 /** The SDK in real Chromium: ways, the network going and coming, hidden pages, and real renderers. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openBrowser, openPage } from '../kit/browser.js';
+import { bundleSdk } from '../kit/sdk-bundle.js';
 import { startService, type Service } from '../kit/service.js';
 import { startTcpProxy, type TcpProxy } from '../kit/tcp-proxy.js';
 
@@ -17,20 +17,12 @@ const root = (path: string) => fileURLToPath(new URL(`../../${path}`, import.met
 const packaged = (path: string) => readFileSync(root(`node_modules/${path}`), 'utf8');
 const HOSTILE = '<img src=x onerror="window.hacked=1">&lt;b&gt;';
 
-/** The SDK and its adapters as one script for a page without modules. */
-async function bundle(): Promise<string> {
-  const names = ['index', 'adapters/danmaku', 'adapters/artplayer', 'adapters/dplayer'];
-  const contents = names.map((name) => `export * from './${name}.ts';`).join('\n');
-  const { outputFiles } = await build({
-    stdin: { contents, resolveDir: root('client'), loader: 'ts' },
-    ...{ bundle: true, format: 'iife', globalName: 'barrage', write: false },
-  });
-  return outputFiles[0]!.text;
-}
+const MODULES = ['index', 'adapters/danmaku', 'adapters/artplayer', 'adapters/dplayer'];
 
 beforeAll(async () => {
   const config = { edge: { origins: ['*'], reconnectJitter: '100ms' } };
-  [service, browser, sdk] = await Promise.all([startService({ config }), openBrowser(), bundle()]);
+  const starts = [startService({ config }), openBrowser(), bundleSdk(MODULES)] as const;
+  [service, browser, sdk] = await Promise.all(starts);
   proxy = await startTcpProxy(service.viewerPort);
 }, 60_000);
 

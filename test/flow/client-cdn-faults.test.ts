@@ -5,8 +5,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NETWORK_FAULTS } from '../kit/network-faults.js';
-import { prepareNginx, type Nginx } from '../kit/nginx.js';
-import { openPlace, type Place, type PlacedViewer, type Told } from '../kit/sdk-places.js';
+import { startFileNginx, type Nginx } from '../kit/nginx.js';
+import { openPlace, untilTold, type Place, type PlacedViewer } from '../kit/sdk-places.js';
 import { startService, type Service } from '../kit/service.js';
 import { startTcpProxy, type TcpProxy } from '../kit/tcp-proxy.js';
 
@@ -16,7 +16,6 @@ const EVERY_MS = 50;
 const FROM = 20;
 const TO = 60;
 const WAIT_MS = 20_000;
-const LOOK_MS = 50;
 
 let service: Service;
 let nginx: Nginx;
@@ -24,15 +23,7 @@ let proxy: TcpProxy;
 let places: Place[];
 
 beforeAll(async () => {
-  nginx = await prepareNginx({
-    http: (port, folder) => `server {
-      listen 127.0.0.1:${port};
-      root ${folder}/cdn;
-      add_header Access-Control-Allow-Origin * always;
-      location = /healthz { return 200 ok; }
-    }`,
-  });
-  await nginx.start();
+  nginx = await startFileNginx();
   proxy = await startTcpProxy(nginx.port);
   const cdn = {
     ...{ pusher: true, poll: '200ms', segment: { age: '200ms' }, window: '10s' },
@@ -60,16 +51,6 @@ async function post(kind: string, text: string): Promise<void> {
   expect(answer.status, JSON.stringify(answer.body)).toBe(200);
 }
 
-async function until(viewer: PlacedViewer, holds: (told: Told) => boolean): Promise<Told> {
-  const end = performance.now() + WAIT_MS;
-  for (;;) {
-    const told = await viewer.told();
-    if (holds(told)) return told;
-    if (performance.now() > end) throw new Error(JSON.stringify(told));
-    await pause(LOOK_MS);
-  }
-}
-
 it.each(NETWORK_FAULTS)(
   'K-CDN-3, K-ONCE-1, K-ONCE-2, K-GAP-1 the way to the CDN $name: keepables whole, droppables once or told',
   async ({ name, begin }) => {
@@ -91,7 +72,9 @@ it.each(NETWORK_FAULTS)(
       }
       const last = `${name} ${ROUNDS - 1}`;
       for (const viewer of viewers) {
-        const { texts, gaps, states } = await until(viewer, (told) => told.texts.includes(last));
+        const { texts, gaps, states } = await untilTold(viewer, (told) =>
+          told.texts.includes(last),
+        );
         const gifts = Array.from({ length: ROUNDS }, (_, n) => `${name} gift ${n}`);
         expect(texts.filter((text) => text.startsWith(`${name} gift`))).toEqual(gifts);
         const said = Array.from({ length: ROUNDS }, (_, n) => `${name} ${n}`);

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TransportName } from '../../client/types.js';
 import { NETWORK_FAULTS, type NetworkFault } from '../kit/network-faults.js';
-import { openPlace, type Place, type PlacedViewer, type PlaceName } from '../kit/sdk-places.js';
+import { openPlace, untilTold, type Place, type PlaceName } from '../kit/sdk-places.js';
 import { startService, type Service } from '../kit/service.js';
 import { startTcpProxy, type TcpProxy } from '../kit/tcp-proxy.js';
 
@@ -13,8 +13,6 @@ const EVERY_MS = 50;
 /** The fault holds from one round to the other: a second and a half. */
 const FROM = 15;
 const TO = 45;
-const WAIT_MS = 20_000;
-const LOOK_MS = 50;
 
 let service: Service;
 const places = new Map<PlaceName, Place>();
@@ -48,16 +46,6 @@ async function talk(room: string, proxy: TcpProxy, fault: NetworkFault): Promise
   }
 }
 
-async function untilTold(viewer: PlacedViewer, text: string) {
-  const end = performance.now() + WAIT_MS;
-  for (;;) {
-    const told = await viewer.told();
-    if (told.texts.includes(text)) return told;
-    if (performance.now() > end) throw new Error(`no ${text}: ${JSON.stringify(told)}`);
-    await pause(LOOK_MS);
-  }
-}
-
 describe.each(PLACES)('in %s', (name) => {
   describe.each(WAYS)('over %s', (way) => {
     it.concurrent.each(NETWORK_FAULTS)(
@@ -73,7 +61,9 @@ describe.each(PLACES)('in %s', (name) => {
         try {
           await talk(room, proxy, fault);
           await post(room, 'gift', 'the last');
-          const { texts, gaps, recovered, states } = await untilTold(viewer, 'the last');
+          const { texts, gaps, recovered, states } = await untilTold(viewer, (told) =>
+            told.texts.includes('the last'),
+          );
           const gifts = Array.from({ length: ROUNDS }, (_, n) => `gift ${n}`);
           expect(texts.filter((text) => text.startsWith('gift'))).toEqual(gifts);
           const danmaku = texts.filter((text) => text.startsWith('danmaku'));

@@ -1,11 +1,10 @@
 /** A thin viewer in real Chromium: files of a real pusher from a real nginx of another origin. */
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openBrowser, openPage } from '../kit/browser.js';
-import { prepareNginx, type Nginx } from '../kit/nginx.js';
+import { startFileNginx, type Nginx } from '../kit/nginx.js';
+import { bundleSdk } from '../kit/sdk-bundle.js';
 import { startService, type Service } from '../kit/service.js';
 
 let service: Service;
@@ -14,31 +13,19 @@ let browser: Browser;
 let sdk: string;
 const EVERY_MS = 75;
 
-async function bundle(): Promise<string> {
-  const entry = fileURLToPath(new URL('../../client/index.ts', import.meta.url));
-  const { outputFiles } = await build({
-    ...{ entryPoints: [entry], bundle: true, format: 'iife', globalName: 'barrage', write: false },
-  });
-  return outputFiles[0]!.text;
-}
-
 beforeAll(async () => {
-  nginx = await prepareNginx({
-    http: (port, folder) => `server {
-      listen 127.0.0.1:${port};
-      root ${folder}/cdn;
-      add_header Access-Control-Allow-Origin * always;
-      location = /healthz { return 200 ok; }
-    }`,
-  });
-  await nginx.start();
+  nginx = await startFileNginx();
   const cdn = {
     ...{ pusher: true, poll: '200ms', segment: { age: '200ms' }, window: '2s' },
     directory: { folder: join(nginx.folder, 'cdn') },
     sources: [{ id: 'nginx', url: nginx.url, weight: 1 }],
   };
   const config = { cdn, edge: { origins: ['*'] } };
-  [service, browser, sdk] = await Promise.all([startService({ config }), openBrowser(), bundle()]);
+  [service, browser, sdk] = await Promise.all([
+    startService({ config }),
+    openBrowser(),
+    bundleSdk(),
+  ]);
 }, 60_000);
 
 afterAll(async () => {

@@ -142,8 +142,9 @@ async function startServers(
   const redis = await startRedis(APPEND);
   ends.push(() => redis.stop());
   const replicas: RedisServer[] = [];
-  if (options.replicas === undefined) return { nats, redis, replicas, sentinels: [] };
-  for (let i = 0; i < options.replicas; i++) {
+  const { replicas: count = 0 } = options;
+  if (count === 0) return { nats, redis, replicas, sentinels: [] };
+  for (let i = 0; i < count; i++) {
     const replica = await startReplica(redis, APPEND);
     ends.push(() => replica.stop());
     replicas.push(replica);

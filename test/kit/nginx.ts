@@ -106,3 +106,17 @@ export async function prepareNginx({ http, modules = [] }: NginxPlan): Promise<N
     }`;
   return new Nginx(folder, port, config);
 }
+
+/** A started one that gives out the files of its folder's `cdn` to pages of any origin. */
+export async function startFileNginx(): Promise<Nginx> {
+  const nginx = await prepareNginx({
+    http: (port, folder) => `server {
+      listen 127.0.0.1:${port};
+      root ${folder}/cdn;
+      add_header Access-Control-Allow-Origin * always;
+      location = /healthz { return 200 ok; }
+    }`,
+  });
+  await nginx.start();
+  return nginx;
+}

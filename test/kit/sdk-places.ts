@@ -2,11 +2,10 @@
  * The SDK where viewers run it: in Node and in real Chromium, by one interface, so that a test says
  * once what must come of it. Knows no service and no fault.
  */
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
 import type { ConnectOptions } from '../../client/index.js';
 import type { Gap, Recovered } from '../../client/types.js';
 import { openBrowser, openPage } from './browser.js';
+import { bundleSdk } from './sdk-bundle.js';
 import { SdkViewer } from './sdk-viewer.js';
 
 export type PlaceName = 'Node' | 'Chromium';
@@ -30,6 +29,23 @@ export interface Place {
   /** Resolves when the viewer has joined. `options` as JSON can carry them. */
   watch(options: ConnectOptions): Promise<PlacedViewer>;
   close(): Promise<void>;
+}
+
+const WAIT_MS = 20_000;
+const LOOK_MS = 50;
+
+/** Resolves with what a viewer was told once it is as wished; rejects with it when that takes too long. */
+export async function untilTold(
+  viewer: PlacedViewer,
+  holds: (told: Told) => boolean,
+): Promise<Told> {
+  const end = performance.now() + WAIT_MS;
+  for (;;) {
+    const told = await viewer.told();
+    if (holds(told)) return told;
+    if (performance.now() > end) throw new Error(JSON.stringify(told));
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
 }
 
 /** `page`: any address that answers, for the browser's page to be of. */
@@ -59,11 +75,7 @@ class NodePlace implements Place {
 }
 
 async function openChromium(url: string): Promise<Place> {
-  const entry = fileURLToPath(new URL('../../client/index.ts', import.meta.url));
-  const { outputFiles } = await build({
-    ...{ entryPoints: [entry], bundle: true, format: 'iife', globalName: 'barrage', write: false },
-  });
-  const sdk = outputFiles[0]!.text;
+  const sdk = await bundleSdk();
   const browser = await openBrowser();
   return {
     watch: async (options) => {
