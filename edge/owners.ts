@@ -79,7 +79,7 @@ export class Owners {
     }
   }
 
-  /** A server may still pass questions to an owner that is lost: after a while it is asked anew. */
+  /** It may have been put to an owner that is lost just now: after a while the next one is asked. */
   async #answerTo(call: EdgeCall): Promise<Uint8Array> {
     const subject = callSubject(shardOf(call.room));
     const question = encodeJson(call);

@@ -20,8 +20,6 @@ import { nameOf } from './nats-probe.js';
 
 /** A header of answers that are none: the code the asker gets. */
 const ERROR_HEADER = 'Barrage-Error';
-/** One server of a group gets each request, so a moment of two owners means no two answers. */
-const SERVERS_GROUP = 'barrage';
 const RETRY_MS = 1000;
 
 /** No retry helps until someone changes the configuration, here or at the server. */
@@ -88,14 +86,16 @@ export class NatsWire {
     }
   }
 
-  /** `isServer`: one of all that serve the subject hears each, with whom to answer. */
+  /**
+   * `isServer`: hears with whom to answer. Several that serve a subject all hear each request: in a
+   * queue group an owner that is lost would get its part until the server notices, minutes later.
+   */
   listen(
     subject: string,
     isServer: boolean,
     on: { readonly heard: Heard; readonly refused: (error: unknown) => void },
   ): WireSubscription {
     const subscription = this.#connection.subscribe(subject, {
-      ...(isServer && { queue: SERVERS_GROUP }),
       callback: (error, msg) => {
         if (error !== null) on.refused(translate(error, subject));
         else on.heard(msg.data, isServer ? (msg.reply ?? '') : '');

@@ -63,7 +63,7 @@ export class NatsSubscriptions {
     };
   }
 
-  /** Hears a subject for itself; `isServer`: shares the requests with other processes. */
+  /** Hears a subject for itself; `isServer`: answers requests. */
   listen(subject: string, isServer: boolean, deliver: Receiver['deliver']): Cancel {
     const own: Subscription = {
       ...{ subject, isServer, deliver, wired: undefined },

@@ -32,6 +32,11 @@ export class RedisCommands {
   readonly #link: RedisLink;
   /** Commits waiting for the one before, by the way they go. */
   readonly #lines = new Map<number, Waiting[]>();
+  /**
+   * Ways on which Redis has the scripts since it was connected to. A digest it does not know is
+   * answered only after the wait for replicas behind it: what follows would wait twice.
+   */
+  readonly #told = new Set<number>();
   #pending = 0;
   #pendingBytes = 0;
   #idle: (() => void) | undefined;
@@ -48,7 +53,10 @@ export class RedisCommands {
       pendingBytes: () => this.#pendingBytes,
       isReady: () => this.#link.isReady,
     });
-    const reconnected = (): void => this.meters.reconnects.add();
+    const reconnected = (): void => {
+      this.meters.reconnects.add();
+      this.#told.clear();
+    };
     this.#link = new RedisLink(options, { clock: parts.clock, log: parts.log, reconnected });
   }
 
@@ -163,11 +171,14 @@ export class RedisCommands {
   async #runLine(line: number, queue: Waiting[]): Promise<void> {
     // What else this turn of the process brings joins the first group.
     await Promise.resolve();
-    while (queue.length > 0) await this.#runGroup(queue.splice(0, GROUP_MAX));
+    while (queue.length > 0) {
+      await this.#runGroup(queue.splice(0, GROUP_MAX), !this.#told.has(line));
+      this.#told.add(line);
+    }
     this.#lines.delete(line);
   }
 
-  async #runGroup(group: readonly Waiting[], whole = false): Promise<void> {
+  async #runGroup(group: readonly Waiting[], whole: boolean): Promise<void> {
     const calls = group.map(({ call }) => call);
     const { outcomes, replicas } = await this.#link
       .runAndWait(calls, whole)

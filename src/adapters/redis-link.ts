@@ -87,16 +87,22 @@ export class RedisLink {
 
   /**
    * Runs them in order on one connection and then waits there for replicas: WAIT tells of what was
-   * written on its own connection only. Answers how many replicas have all of it.
+   * written on its own connection only. Answers how many replicas have all of it. `whole` sends the
+   * text of each script once, ahead of its digest.
    */
   async runAndWait(
     calls: readonly Call[],
     whole: boolean,
   ): Promise<{ readonly outcomes: Outcome[]; readonly replicas: number }> {
     const pipeline = this.#redis.pipeline();
+    const told = new Set<string>();
     for (const { script, keys, args } of calls) {
-      if (whole) pipeline.eval(script.text, keys.length, ...keys, ...args);
-      else pipeline.evalsha(script.sha, keys.length, ...keys, ...args);
+      if (!whole || told.has(script.sha)) {
+        pipeline.evalsha(script.sha, keys.length, ...keys, ...args);
+      } else {
+        pipeline.eval(script.text, keys.length, ...keys, ...args);
+        told.add(script.sha);
+      }
     }
     pipeline.wait(this.#options.waitReplicas, this.#options.waitMs);
     const results = (await pipeline.exec()) ?? [];

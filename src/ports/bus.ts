@@ -13,7 +13,8 @@ export interface Bus {
   /** Calls `deliver` for each publish on the subject, in order per publisher, never re-entrantly. */
   subscribe(subject: string, deliver: (bytes: Uint8Array) => void): Cancel;
   /**
-   * Asks the one server of the subject. Rejects with BarrageError `bus_down` (nobody serves it, or
+   * Asks the server of the subject; of several, in a moment of two owners, the first answer counts.
+   * Rejects with BarrageError `bus_down` (nobody serves it, or
    * no connection), `bus_full` or `timeout`; the answer's meaning is the caller's.
    */
   request(subject: string, bytes: Uint8Array, timeoutMs: number): Promise<Uint8Array>;

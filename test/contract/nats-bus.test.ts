@@ -25,6 +25,7 @@ async function start(config = '', port?: number): Promise<NatsServer> {
 const fixture = (name: string) =>
   fileURLToPath(new URL(`fixtures/nats-tls-${name}.pem`, import.meta.url));
 const bytes = (value: string) => Buffer.from(value);
+const text = (value: Uint8Array) => Buffer.from(value).toString();
 const until = (holds: () => void, ms = 5000) => vi.waitFor(holds, { timeout: ms, interval: 5 });
 async function failureOf(promise: Promise<unknown>): Promise<{ code?: string; message?: string }> {
   return promise.then(
@@ -213,15 +214,15 @@ describe('access', () => {
 });
 
 describe('between processes', () => {
-  it('N-BUS-10 one of those that serve a subject answers each request', async () => {
+  it('N-BUS-10 each of those that serve a subject hears each request, the first answer counts', async () => {
     const server = await start();
     const buses = [1, 2, 3].map(() => openBus({ servers: [server.url] }));
     const [asker, ...servers] = await Promise.all(buses);
-    const answered: string[] = [];
+    const heard = servers.map((): string[] => []);
     servers.forEach(({ bus }, i) =>
       bus.serve('ask', async (asked) => {
-        answered.push(Buffer.from(asked).toString());
-        return bytes(String(i));
+        heard[i]!.push(text(asked));
+        return bytes(`${text(asked)} by ${i}`);
       }),
     );
     await Promise.all(servers.map((each) => each.settle()));
@@ -229,8 +230,8 @@ describe('between processes', () => {
     const replies = await Promise.all(
       asked.map((each) => asker!.bus.request('ask', bytes(each), 5000)),
     );
-    expect(answered.toSorted((a, b) => Number(a) - Number(b))).toEqual(asked);
-    expect(replies).toHaveLength(200);
+    expect(replies.map((each) => text(each).split(' ')[0])).toEqual(asked);
+    await until(() => expect(heard).toEqual([asked, asked]));
     expect(() => servers[0]!.bus.serve('ask', async (each) => each)).toThrow(/served already/);
   });
 

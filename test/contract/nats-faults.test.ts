@@ -248,3 +248,20 @@ it('N-BUS-9 drain ends in time with a frozen server, and while there is none', a
   expect(await timed(() => alone.bus.drain())).toBeLessThan(500);
   expect(alone.changes).toEqual([]);
 });
+
+it('N-BUS-10 one that serves and is lost without the server noticing delays no answer', async () => {
+  const server = keep(await startNats());
+  const proxy = keep(await startTcpProxy(server.port));
+  const lost = await openBus({ servers: [`nats://${proxy.address}`] });
+  const next = await openBus({ servers: [server.url] });
+  const asker = await openBus({ servers: [server.url] });
+  lost.bus.serve('ask', async () => bytes('lost'));
+  await lost.settle();
+  proxy.stall();
+  await until(isUp(lost, false));
+  next.bus.serve('ask', async () => bytes('next'));
+  await next.settle();
+  for (let i = 0; i < 20; i++) {
+    expect(text(await asker.bus.request('ask', bytes('?'), 1000))).toBe('next');
+  }
+});

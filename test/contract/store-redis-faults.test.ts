@@ -272,7 +272,9 @@ it('S-REDIS-5 a failover told of just while it connects does not end it', async 
 it('S-REDIS-5 what too few replicas have is not acknowledged', async () => {
   const server = kept(await startRedis());
   const meter = new Meter();
-  const store = await open([server], { waitReplicas: 1, waitMs: 400 }, { meter });
+  // A second wait, as after a script that has to be told first, would be over the time of a command.
+  const options = { waitReplicas: 1, waitMs: 600, commandTimeoutMs: 1000 };
+  const store = await open([server], options, { meter });
   const fence = await fenceOf(store, room);
   const refused = await refusalOf(store.commit(room, fence, entry(1)));
   expect(refused).toMatchObject({ code: 'store_failed', retryAfterMs: expect.any(Number) });
