@@ -98,6 +98,7 @@ class Worker {
   #viewer(socket: Socket | undefined): void {
     if (this.#take === undefined) socket?.destroy();
     else if (socket !== undefined) this.#take(socket);
+    void tell({ type: 'taken' });
   }
 }
 

@@ -36,6 +36,8 @@ const START_MS = 30_000;
 const TICK_MS = 1000;
 /** Ticks without an answer after which one is killed: its viewers come back elsewhere. */
 const SILENT_TICKS_MAX = 15;
+/** Connections on their way to a worker; one that takes none for so long gets no more. */
+const GIVEN_MAX = 1024;
 /** How long workers may take to end beyond the window in which their viewers go. */
 const END_GRACE_MS = 10_000;
 
@@ -59,6 +61,8 @@ class Place {
   counts: Omit<WorkerCounts, 'metrics'> | undefined;
   /** What it said it failed of. */
   flaw: BarrageError | undefined;
+  /** Connections on their way to it, oldest first: it does not say yet that it has them. */
+  readonly given: Socket[] = [];
   /** Who waits for the first start. */
   waiting: Waiting | undefined;
   timer: Cancel | undefined;
@@ -140,11 +144,16 @@ export class EdgeWorkers {
     this.#judge(round);
   }
 
-  /** Gives a connection to the next worker in turn; cut when there is none. */
+  /**
+   * Gives a connection to the next worker in turn; cut when there is none. It stays open here too
+   * until the worker has it: what was on its way to one that is killed would else hang, for Node
+   * forgets all but the first of the connections it still holds for a process that ends.
+   */
   give(socket: Socket): void {
     for (let tries = 0; tries < this.#places.length; tries++) {
       const place = this.#places[this.#turn++ % this.#places.length]!;
-      if (!place.isReady) continue;
+      if (!place.isReady || place.given.length >= GIVEN_MAX) continue;
+      place.given.push(socket);
       send(place, { type: 'viewer' }, socket);
       return;
     }
@@ -186,6 +195,9 @@ export class EdgeWorkers {
       place.waiting = undefined;
     } else if (words.type === 'failed') {
       place.flaw = new BarrageError(words.code, words.message);
+    } else if (words.type === 'taken') {
+      // The worker's own descriptor keeps the connection.
+      place.given.shift()?.destroy();
     } else this.#count(place, words);
   }
 
@@ -230,6 +242,7 @@ export class EdgeWorkers {
     const { worker, flaw, waiting } = place;
     const aliveMs = clock.now() - place.startedAt;
     place.timer?.cancel();
+    for (const socket of place.given.splice(0)) socket.destroy();
     Object.assign(place, { child: undefined, isReady: false, counts: undefined, isSilent: false });
     merged.ended(worker);
     this.#look();
@@ -275,7 +288,7 @@ function reasonOf({ worker, isReady, counts }: Place): string | undefined {
 /** A worker that is gone is told by its exit. */
 function send({ child }: Place, words: ToWorker, handle?: Socket): void {
   if (child?.connected !== true) return void handle?.destroy();
-  child.send(words, handle, {}, () => undefined);
+  child.send(words, handle, { keepOpen: true }, () => undefined);
 }
 
 function ended(worker: number, how: string): BarrageError {

@@ -20,6 +20,8 @@ export type ToWorker =
 /** From a worker. */
 export type FromWorker =
   | { readonly type: 'ready'; readonly edge: string }
+  /** The next of the connections sent to it is its own, or gone. */
+  | { readonly type: 'taken' }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string }
   | ({ readonly type: 'counted'; readonly round: number } & WorkerCounts);
 

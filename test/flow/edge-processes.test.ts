@@ -1,5 +1,5 @@
 /** An edge of several processes over a real NATS, as an operator runs it, with viewers by the SDK. */
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,6 +91,16 @@ async function workersOf(pid: number): Promise<number[]> {
   return text.trim().split(' ').filter(Boolean).map(Number);
 }
 
+/** Asks anything on a connection of its own; resolves when that is answered or cut. */
+const answeredOrCut = (port: number) =>
+  new Promise<void>((resolve) => {
+    const socket = connect(port, '127.0.0.1', () =>
+      socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n'),
+    );
+    for (const end of ['data', 'error', 'close']) socket.once(end, () => resolve());
+    socket.once('data', () => socket.destroy());
+  });
+
 async function metricsSay(
   edges: BarrageProcess,
   holds: (samples: Map<string, number>) => boolean,
@@ -171,6 +181,20 @@ describe.each(['uws', 'ws'])('two processes over %s', (sockets) => {
     } finally {
       process.kill(hung!, 'SIGCONT');
     }
+    await metricsSay(edges, (all) => of(all, 'barrage_worker_up').every((up) => up === 1));
+  });
+
+  it('E-PROC-4 nobody hangs on the way to a worker that is killed', async () => {
+    const [hung] = await workersOf(edges.pid);
+    process.kill(hung!, 'SIGSTOP');
+    let ended = 0;
+    const asked = Array.from({ length: 40 }, () =>
+      answeredOrCut(Number(edges.ready['viewerPort'])).then(() => ended++),
+    );
+    await until(() => ended > 0, 'the other worker answers');
+    expect(ended).toBeLessThan(asked.length);
+    process.kill(hung!, 'SIGKILL');
+    await until(() => ended === asked.length, 'all are answered or cut');
     await metricsSay(edges, (all) => of(all, 'barrage_worker_up').every((up) => up === 1));
   });
 
