@@ -9,6 +9,7 @@ export const QUESTIONS = [
   ...(['fanout', 'small-rooms', 'slow', 'bytes'] as const),
   ...(['uplink', 'flood', 'api', 'dispatch', 'joins', 'micro'] as const),
   ...(['poll', 'wake', 'storm', 'cluster', 'many', 'soak', 'cdn', 'idle'] as const),
+  ...(['simulation'] as const),
 ] as const;
 /** Asked with `--peers`: how other servers do the same work. */
 export const PEER_QUESTIONS = ['peers-load', 'peers-slow'] as const;
@@ -60,8 +61,12 @@ export interface Row {
   readonly values: Readonly<Record<string, readonly number[]>>;
 }
 
+/** Further tables of a question. */
+type MoreTable =
+  'cdn-model' | 'cdn-variants' | 'peers-bytes' | 'peers-memory' | 'simulation-losses';
+
 export interface Table {
-  readonly question: Question | 'cdn-model' | 'cdn-variants' | 'peers-bytes' | 'peers-memory';
+  readonly question: Question | MoreTable;
   readonly title: string;
   /** What the figures are and are not, a sentence each. */
   readonly notes: readonly string[];
