@@ -68,7 +68,7 @@ const LOAD_QUIET = 0.7;
 
 const HELP = `usage: npm run bench -- [--quick] [--only ${QUESTIONS.join(',')}] [--runs 3]
   [--seconds 8] [--viewers 1000,10000] [--rates 10,100,1000] [--feeds viewers,api] [--crowd 50000]
-  [--offered 10000,30000,50000]
+  [--offered 10000,30000,50000] [--cdn-viewers 1000,5000,25000,30000]
   [--seed 1] [--out bench/report]
 or: npm run bench -- --peers [--quick] [--only ${PEER_QUESTIONS.join(',')}] [--runs 5]
   [--peer barrage,nchan,=ws] [--viewers 1000,10000] [--rates 100]`;
