@@ -79,7 +79,11 @@ export class Intake {
       case 'frame':
         return this.#frame(line, way);
       case 'skipped':
-        this.#parts.emit('gap', { class: 'drop', why: 'slow', count: line['count'] });
+        this.#parts.emit('gap', {
+          class: 'drop',
+          why: line['why'] === 'shed' ? 'shed' : 'slow',
+          count: line['count'],
+        });
         return undefined;
       case 'error':
         this.#parts.emit('error', line);
