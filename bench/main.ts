@@ -13,7 +13,7 @@ import { measureFlood } from './flood.js';
 import { measureIdle } from './idle.js';
 import { measureJoins } from './joins.js';
 import { clock, say } from './kit.js';
-import { isPinning, LOAD_CORE, machineFacts, pinSelf } from './machine.js';
+import { isPinning, LOAD_CORE, machineFacts, pinSelf, type MachineFacts } from './machine.js';
 import { measureMany } from './many.js';
 import { measureMicro } from './micro/main.js';
 import { measurePeersLoad } from './peers/load.js';
@@ -29,6 +29,7 @@ import {
 } from './plan.js';
 import { measurePoll } from './poll.js';
 import { measureStorm } from './storm.js';
+import { measureSimulation } from './simulation/main.js';
 import { measureSlow } from './slow.js';
 import { measureSmallRooms } from './small-rooms.js';
 import { writeReport } from './report.js';
@@ -36,7 +37,7 @@ import { projectFolder } from './service.js';
 import { measureSoak } from './soak.js';
 import { measureUplink } from './uplink.js';
 import { measureWake } from './wake.js';
-import { buildViewers } from './viewer-load.js';
+import { buildViewers, type Builder } from './viewer-load.js';
 
 const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table | readonly Table[]>>> = {
   fanout: measureFanOut,
@@ -57,6 +58,7 @@ const ANSWERS: Readonly<Record<Question, (bench: Bench) => Promise<Table | reado
   cdn: measureCdn,
   storm: measureStorm,
   idle: measureIdle,
+  simulation: measureSimulation,
   'peers-load': measurePeersLoad,
   'peers-slow': measurePeersSlow,
 };
@@ -66,7 +68,7 @@ const LOAD_QUIET = 0.7;
 
 const HELP = `usage: npm run bench -- [--quick] [--only ${QUESTIONS.join(',')}] [--runs 3]
   [--seconds 8] [--viewers 1000,10000] [--rates 10,100,1000] [--feeds viewers,api] [--crowd 50000]
-  [--offered 10000,30000,50000]
+  [--offered 10000,30000,50000] [--cdn-viewers 1000,5000,25000,30000]
   [--seed 1] [--out bench/report]
 or: npm run bench -- --peers [--quick] [--only ${PEER_QUESTIONS.join(',')}] [--runs 5]
   [--peer barrage,nchan,=ws] [--viewers 1000,10000] [--rates 100]`;
@@ -79,12 +81,9 @@ async function main(args: readonly string[]): Promise<void> {
   pinSelf(LOAD_CORE);
   endTogether();
   const builder = buildViewers();
-  const warnings = builder.warning === undefined ? [] : [builder.warning];
-  if (!isPinning()) warnings.push('taskset is missing: server and load share cores');
-  if (Number(machine.load.split(' ')[0]) > LOAD_QUIET) {
-    warnings.push(`the machine was busy at the start (load ${machine.load}): do not trust figures`);
-  }
-  if (machine.cores < 2) warnings.push('one core only: server and load share it');
+  // What is simulated does not depend on the machine.
+  const isMeasuring = plan.only.some((question) => question !== 'simulation');
+  const warnings = isMeasuring ? doubtsOf(machine, builder) : [];
   const tables: Table[] = [];
   for (const question of plan.only) {
     try {
@@ -98,6 +97,17 @@ async function main(args: readonly string[]): Promise<void> {
   const folder = plan.folder ?? join(projectFolder, 'bench', 'report');
   const path = writeReport(folder, { at, machine, plan, warnings, tables });
   process.stdout.write(`${path}\n`);
+}
+
+/** What makes measured figures doubtful before anything was measured. */
+function doubtsOf({ load, cores }: MachineFacts, { warning }: Builder): string[] {
+  const doubts = warning === undefined ? [] : [warning];
+  if (!isPinning()) doubts.push('taskset is missing: server and load share cores');
+  if (Number(load.split(' ')[0]) > LOAD_QUIET) {
+    doubts.push(`the machine was busy at the start (load ${load}): do not trust figures`);
+  }
+  if (cores < 2) doubts.push('one core only: server and load share it');
+  return doubts;
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {

@@ -34,10 +34,10 @@ function main(args: readonly string[]): void {
   const seconds = ((clock.now() - began) / 1000).toFixed(1);
   const lines = [
     `${result.viewers} viewers on ${result.edges} edges, simulated in ${seconds} s`,
-    ...result.compared.map(({ what, planned, counted }) => {
+    ...result.compared.map(({ what, when, planned, counted }) => {
       const error = `${((counted / planned - 1) * 100).toFixed(1)} %`.padStart(8);
       const figures = [planned, counted].map((one) => Math.round(one).toString().padStart(14));
-      return `${what.padEnd(30)} planned ${figures[0]}/s  counted ${figures[1]}/s ${error}`;
+      return `${`${what}, ${when}`.padEnd(38)} planned ${figures[0]}/s  counted ${figures[1]}/s ${error}`;
     }),
     `fullest edge ${result.spread.toFixed(3)} of the mean; ` +
       `busiest edge while all came ${(result.busyMaxComing * 100).toFixed(1)} %`,

@@ -26,6 +26,8 @@ export interface Ask {
   /** Time until the answer's head; the body is the caller's to bound. */
   readonly withinMs: number;
   readonly stop: AbortController;
+  /** Hears by how much the edge's clock is ahead of this one, from an answer that says so. */
+  readonly ahead?: (ms: number) => void;
 }
 
 /** The answer, a success; rejects with RequestFailed. */
@@ -43,6 +45,8 @@ export async function ask({ clock, fetch }: HttpParts, request: Ask): Promise<Re
       ...{ cache: 'no-store', credentials: 'omit', signal: stop.signal },
     });
     if (!answer.ok) throw new RequestFailed(await endOfAnswer(answer));
+    const now = Number(answer.headers.get('x-barrage-now'));
+    if (now > 0) request.ahead?.(now - clock.now());
     return answer;
   } catch (error) {
     if (error instanceof RequestFailed) throw error;

@@ -29,6 +29,8 @@ export interface IntakeParts {
 /** Ids in one `ack` command. */
 const ACK_IDS_MAX = 100;
 const RECALLED_MAX = 1000;
+/** No answer is so late: the device's clock was set. */
+const CLOCK_SET_MS = 1000;
 
 export class Intake {
   readonly #parts: IntakeParts;
@@ -37,6 +39,8 @@ export class Intake {
   readonly #attributes = new AttributeBook();
   #timer: Cancel | undefined;
   #aheadMs = 0;
+  /** The same as heads of answers told it. */
+  #heardMs: number | undefined;
   #online: number | undefined;
   /** Of the edge that was joined last. */
   #region: unknown;
@@ -68,6 +72,8 @@ export class Intake {
       case 'welcome':
         if (Number.isFinite(line['now'])) this.#aheadMs = line['now'] - this.#parts.clock.now();
         return undefined;
+      case 'clock':
+        return this.#heardClock(line['aheadMs']);
       case 'joined':
         this.#joined(line, way);
         return undefined;
@@ -79,7 +85,11 @@ export class Intake {
       case 'frame':
         return this.#frame(line, way);
       case 'skipped':
-        this.#parts.emit('gap', { class: 'drop', why: 'slow', count: line['count'] });
+        this.#parts.emit('gap', {
+          class: 'drop',
+          why: line['why'] === 'shed' ? 'shed' : 'slow',
+          count: line['count'],
+        });
         return undefined;
       case 'error':
         this.#parts.emit('error', line);
@@ -115,6 +125,16 @@ export class Intake {
     this.#window(line, way, line['isFirst'] === true && isAnew);
     if (isAnew) this.#parts.cdnFact(line['cdn'], this.#region);
     return undefined;
+  }
+
+  /**
+   * From an answer's head. What is late can only seem behind, so the most ahead is the nearest to the
+   * truth; far behind it the device's own clock has been set forward.
+   */
+  #heardClock(aheadMs: number): undefined {
+    const behind = (this.#heardMs ?? -Infinity) - aheadMs;
+    if (behind > 0 && behind < CLOCK_SET_MS) return;
+    this.#aheadMs = this.#heardMs = aheadMs;
   }
 
   #facts(line: Line): void {

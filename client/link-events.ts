@@ -59,6 +59,7 @@ export class EventsLink implements Link {
       },
       withinMs: this.#parts.connectMs,
       stop: this.#stop,
+      ahead: (ms) => this.#on.line({ type: 'clock', aheadMs: ms }),
     });
     const reader = answer.body!.getReader();
     const decoder = new TextDecoder();

@@ -91,6 +91,7 @@ export class PollLink implements Link {
       token,
       withinMs: waitMs + this.#parts.connectMs,
       stop: this.#stop,
+      ahead: (ms) => this.#on.line({ type: 'clock', aheadMs: ms }),
     });
   }
 

@@ -136,7 +136,8 @@ export interface Batch {
 export interface Gap {
   /** `keep`: what was missed is not to be had; `drop`: droppables were lost. */
   readonly class: FrameClass;
-  readonly why: 'resync' | 'interrupted' | 'cdn' | 'slow';
+  /** `slow`: the viewer read too slowly; `shed`: the server sends too much. */
+  readonly why: 'resync' | 'interrupted' | 'cdn' | 'slow' | 'shed';
   /** How many publications at least, where that is known. */
   readonly count?: number;
   /** How long it lasted, where it is known. */

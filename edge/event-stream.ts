@@ -11,7 +11,7 @@ import type { LiveRoom } from './live-room.js';
 import { closeName } from './meters.js';
 import { Outlet } from './outlet.js';
 import { enterUser, type ViewerParts } from './parts.js';
-import { refusedReply, type Headers } from './http-replies.js';
+import { clockHeader, refusedReply, type Headers } from './http-replies.js';
 import type { Occupant, Seat } from './slice.js';
 import type { HttpExchange, HttpStream, Pipe, SendAnswer } from './viewer-server.js';
 import type { SweepEnd, Watcher } from './watchers.js';
@@ -36,11 +36,13 @@ class LatePipe implements Pipe {
     readonly exchange: HttpExchange,
     readonly headers: Headers,
     readonly retryMs: number,
+    readonly now: () => number,
   ) {}
 
   send(content: string | Uint8Array): SendAnswer {
     if (this.stream === undefined) {
-      this.stream = this.exchange.stream(200, this.headers, COMMENT);
+      const headers = { ...this.headers, ...clockHeader(this.now()) };
+      this.stream = this.exchange.stream(200, headers, COMMENT);
       this.stream.send(`retry: ${this.retryMs}\n\n`);
     }
     return this.stream.send(content);
@@ -69,7 +71,7 @@ export class EventStream implements Occupant, Watcher {
       ...headers,
     };
     const retryMs = parts.random.below(parts.tuning().reconnectJitterMs + 1);
-    this.#pipe = new LatePipe(exchange, stream, retryMs);
+    this.#pipe = new LatePipe(exchange, stream, retryMs, () => parts.clock.now());
     this.#parts = parts;
     this.#left = left;
     this.#beatAt = parts.clock.now();

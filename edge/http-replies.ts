@@ -45,6 +45,19 @@ export function errorReply({ status, ...error }: HttpError, headers: Headers = {
   return jsonReply(status, body, { ...retryHeader(error.retryAfterMs), ...headers });
 }
 
+/**
+ * Unix ms as the answer goes out: in its head, since the bytes of a poll's answer are made once for all
+ * who ask at a cursor, some seconds apart. `Date` has whole seconds only.
+ */
+export function clockHeader(now: number): Headers {
+  return { 'x-barrage-now': String(Math.round(now)) };
+}
+
+/** An answer made for many, with the time at which this one is given. */
+export function sharedReply(body: Uint8Array, headers: Headers, now: number): HttpReply {
+  return bytesReply(200, body, { ...headers, ...clockHeader(now) });
+}
+
 /** An error line of the socket protocol as an HTTP answer. */
 export function refusedReply({ room: _, ...error }: ErrorLine, headers: Headers): HttpReply {
   return errorReply({ status: STATUS[error.code] ?? 400, ...error }, headers);
@@ -62,7 +75,7 @@ export function corsHeaders(origin: string): Headers {
     ? {}
     : {
         'access-control-allow-origin': origin,
-        'access-control-expose-headers': 'retry-after',
+        'access-control-expose-headers': 'retry-after, x-barrage-now',
         vary: 'origin',
       };
 }

@@ -12,6 +12,7 @@ import { addressOf } from './address.js';
 import { EventStream } from './event-stream.js';
 import {
   bytesReply,
+  sharedReply,
   corsHeaders,
   errorReply,
   jsonReply,
@@ -125,7 +126,7 @@ export class ViewerHttp {
       const known = this.#knownAnswer(room, address, request);
       if (known !== undefined) {
         meters.opened.add('poll');
-        exchange.reply(bytesReply(200, known, headers));
+        exchange.reply(sharedReply(known, headers, this.#parts.clock.now()));
         return;
       }
     }
@@ -233,7 +234,9 @@ export class ViewerHttp {
     const aborted = () => stop();
     await this.#visit(call, aborted, (live, identity) => {
       live.desk.see(viewerOf(call.address, call.token, identity), identity);
-      const done = (answer: Buffer) => this.#end(call, bytesReply(200, answer, call.headers));
+      const { clock } = this.#parts;
+      const done = (answer: Buffer) =>
+        this.#end(call, sharedReply(answer, call.headers, clock.now()));
       if (cursor === '') done(live.desk.window());
       else stop = (classes === 'all' ? live.desk : live.keepDesk).poll(cursor, waitMs, done);
     });

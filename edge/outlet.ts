@@ -1,6 +1,7 @@
 /**
  * Owns what goes down one connection, WebSocket or event stream: its encoding, and where it stands
- * with the slow marks. Rules: SPEC E-SLOW-1, E-SLOW-2; the decision itself is core/slow-policy.ts.
+ * with the slow marks. Rules: SPEC E-SLOW-1, E-SLOW-2, E-SHED-6; the decision itself is
+ * core/slow-policy.ts.
  */
 import type { Batch, Encoding, Part } from './batch.js';
 import { skippedLine } from '../src/wire/outgoing.js';
@@ -8,9 +9,10 @@ import { eventText } from './batch.js';
 import { slowStep, type SlowMarks } from './core/slow-policy.js';
 import { deflateLine } from './deflate.js';
 import type { EdgeMeters } from './meters.js';
+import type { Told } from './thin-notices.js';
 import type { Pipe } from './viewer-server.js';
 
-export class Outlet {
+export class Outlet implements Told {
   readonly encoding: Encoding;
   readonly #pipe: Pipe;
   readonly #marks: () => SlowMarks;
@@ -20,6 +22,8 @@ export class Outlet {
   #lags = false;
   /** Publications left out since it was last told. */
   #skipped = 0;
+  /** Publications thinned out since it was last told. */
+  #lost = 0;
 
   constructor(encoding: Encoding, pipe: Pipe, marks: () => SlowMarks, meters: EdgeMeters) {
     this.encoding = encoding;
@@ -50,8 +54,21 @@ export class Outlet {
     return true;
   }
 
+  lose(count: number): boolean {
+    const isFirst = this.#lost === 0 && count > 0;
+    this.#lost += count;
+    return isFirst;
+  }
+
+  /** One that is too slow for it is so for the next flush, and ended by that. */
+  tellLost(): void {
+    const line = skippedLine(this.#lost, 'shed');
+    this.#lost = 0;
+    this.line('skipped', line);
+  }
+
   #tellSkipped(): boolean {
-    const line = skippedLine(this.#skipped);
+    const line = skippedLine(this.#skipped, 'slow');
     this.#skipped = 0;
     return this.line('skipped', line);
   }

@@ -26,6 +26,12 @@ export interface SeatingParts {
   readonly delivered: (frame: AimedFrame, seat: Seat) => void;
 }
 
+/** Who of a slice was further on than the rest, and what was left for it. */
+interface Places {
+  readonly ahead: ReadonlyMap<Seat, number> | undefined;
+  readonly after: (seq: number) => Batch | undefined;
+}
+
 /** Slices begin with different credit, so that they are not thinned out all at once. */
 const CREDIT_STEP = 0.618;
 
@@ -140,7 +146,9 @@ export class Seating {
     }
     const after = (seq: number) => this.#frames.since(seq);
     const part = this.#partOf(slice, batch);
+    const { ahead } = slice;
     const slow = slice.flush({ batch, part, place: this.#head, after });
+    if (isThinned(slice, part)) this.#lose(slice, batch, { ahead, after });
     this.#trim();
     if (slow.length > 0) this.#parts.tooSlow(slow);
   }
@@ -168,6 +176,8 @@ export class Seating {
         slow.push(...this.#sendMixed(slice, rest, part, (one) => one === seat));
       }
     }
+    const after = (seq: number) => this.#frames.mixedSince(seq)?.open;
+    if (isThinned(slice, part)) this.#lose(slice, batch.open, { ahead, after });
     this.#trim();
     if (slow.length > 0) this.#parts.tooSlow(slow);
   }
@@ -186,6 +196,14 @@ export class Seating {
   #partOf(slice: Slice, batch: Batch): Part {
     if (slice.classes === 'keep') return 'aside';
     return this.#parts.thinning.spares(slice, batch) ? 'all' : 'aside';
+  }
+
+  /** Counts for each viewer what was thinned out of its part of the flush. */
+  #lose(slice: Slice, { openDropCount }: Batch, { ahead, after }: Places): void {
+    this.#parts.thinning.lost(slice.seats, (seat) => {
+      const seq = ahead?.get(seat);
+      return seq === undefined ? openDropCount : (after(seq)?.openDropCount ?? 0);
+    });
   }
 
   /** Sends one seat what waits for its slice, droppable frames for everyone apart. */
@@ -218,4 +236,9 @@ export class Seating {
     for (const slice of this.#slices) passed = Math.min(passed, slice.sent.seq);
     this.#frames.trim(passed);
   }
+}
+
+/** Who wants all and does not get it. */
+function isThinned(slice: Slice, part: Part): boolean {
+  return part === 'aside' && slice.classes === 'all';
 }

@@ -1,7 +1,7 @@
 /**
  * Owns watching what the edge sends and how late its loop runs, and thinning out droppable flushes
  * evenly over all slices when core/shedding.ts says so. Keepable frames and what is meant for some
- * never come here. Rules: SPEC E-SHED-1 to E-SHED-4.
+ * never come here. Rules: SPEC E-SHED-1 to E-SHED-4, E-SHED-6.
  */
 import type { Cancel, Clock } from '../src/ports/clock.js';
 import {
@@ -14,6 +14,7 @@ import {
 import { SmoothRate } from './core/smooth-rate.js';
 import type { EdgeMeters } from './meters.js';
 import type { EdgeTuning } from './options.js';
+import { ThinNotices, type Told } from './thin-notices.js';
 
 /** What a flush holds, whoever packs it. */
 export interface ThinBatch {
@@ -28,6 +29,11 @@ export interface ThinBatch {
 export interface Thinned {
   credit: number;
   readonly seats: { readonly length: number };
+}
+
+/** Whoever has a part of what such a taker does not get. */
+interface Losing {
+  readonly occupant: { readonly outlet: Told };
 }
 
 export interface ThinningParts {
@@ -55,6 +61,7 @@ export class Thinning {
   #lagMs = 0;
   #state: Shedding = NO_SHEDDING;
   #timer: Cancel | undefined;
+  readonly #notices = new ThinNotices();
 
   constructor(parts: ThinningParts) {
     this.#parts = parts;
@@ -88,6 +95,12 @@ export class Thinning {
     return true;
   }
 
+  /** Each of these is to be told how many publications were thinned out for it. */
+  lost<S extends Losing>(seats: readonly S[], countOf: (seat: S) => number): void {
+    const now = this.#parts.clock.now();
+    for (const seat of seats) this.#notices.lose(seat.occupant.outlet, countOf(seat), now);
+  }
+
   stop(): void {
     this.#timer?.cancel();
   }
@@ -112,6 +125,7 @@ export class Thinning {
       const now = clock.now();
       this.#lagMs = Math.max(now - due, this.#lagMs * LAG_KEPT);
       this.#step(now);
+      this.#notices.step(now);
       this.#later();
     });
   }

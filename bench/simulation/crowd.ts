@@ -53,13 +53,14 @@ export class Crowd {
     return sum;
   }
 
-  /** Somebody new comes. */
-  join(edge: number): void {
+  /** Somebody new comes; its spot with the CDN if it follows that. */
+  join(edge: number): number | undefined {
     const { cdn, pops } = this.#input;
     const follows = this.#random.next() < cdn;
     const spot = follows ? this.#random.below(pops * PHASES) : NOWHERE;
     if (follows) this.followers[spot]!++;
     this.#add(edge, this.#way() + (follows ? WAYS.length : 0), spot);
+    return follows ? spot : undefined;
   }
 
   /** Somebody stranded is on an edge again. */

@@ -3,16 +3,14 @@
  * machine, then a region; and how what was counted compares with what the plan says.
  */
 import type { Costs } from '../../src/plan/coefficients.js';
-import { planCdn } from '../../src/plan/cdn.js';
-import { edgeLoad } from '../../src/plan/edge-load.js';
 import type { PlanInput } from '../../src/plan/input.js';
 import { makePlan } from '../../src/plan/plan.js';
-import { planNats } from '../../src/plan/services.js';
+import { plannedFigures, type Audience, type Figure } from './planned.js';
 import { World } from './world.js';
 
 /** One figure per second, as planned and as counted. */
-export interface Compared {
-  readonly what: string;
+export interface Compared extends Audience {
+  readonly what: Figure;
   readonly planned: number;
   readonly counted: number;
 }
@@ -45,10 +43,19 @@ export interface SimulationOptions {
   readonly losses?: readonly AfterLoss['loss'][];
 }
 
+/** A stretch of time in which is counted; without `arrivals` as many come as go. */
+interface Stretch extends Pick<Audience, 'when'> {
+  readonly seconds: number;
+  readonly arrivals?: number;
+  readonly run: () => void;
+}
+
 /** Mean time a viewer stays. */
 const STAY_SECONDS = 1200;
 const SETTLE_MS = 10_000;
 const WINDOW_MS = 3000;
+/** The last part of the time in which all come. */
+const COMING_MS = 5000;
 
 export function simulate(options: SimulationOptions): SimulationResult {
   const { input, costs, seed, steadySeconds = 8, losses = ['machine', 'region'] } = options;
@@ -57,16 +64,27 @@ export function simulate(options: SimulationOptions): SimulationResult {
     ...{ input, costs, edges: plan.edges, services: plan.rooms.services, seed },
   });
   const comingMs = Math.ceil((input.viewers / input.arrivals) * 1000);
-  const busyMaxComing = busyMax(world, comingMs, () =>
-    world.pass(comingMs, input.arrivals, world.crowd.size / STAY_SECONDS),
-  );
+  const lastMs = Math.min(COMING_MS, comingMs);
+  // Nobody leaves before all are there.
+  const come = (ms: number): void => world.pass(ms, input.arrivals, 0);
+  let coming: readonly Compared[] = [];
+  const busyMaxComing = busyMax(world, comingMs, () => {
+    come(comingMs - lastMs);
+    coming = compare(options, world, {
+      ...{ when: 'coming', seconds: lastMs / 1000, arrivals: input.arrivals },
+      run: () => come(lastMs),
+    });
+  });
   const churn = input.viewers / STAY_SECONDS;
   const pass = (ms: number): void => world.pass(ms, churn, churn);
   pass(2000);
-  const compared = compare(options, world, () => pass(steadySeconds * 1000), steadySeconds);
+  const steady = compare(options, world, {
+    ...{ when: 'steady', seconds: steadySeconds, run: () => pass(steadySeconds * 1000) },
+  });
   const spread = world.viewersMax() / (world.crowd.size / plan.edges.processes);
   return {
-    ...{ viewers: world.crowd.size, edges: plan.edges.processes, compared, spread, busyMaxComing },
+    ...{ viewers: world.crowd.size, edges: plan.edges.processes, spread, busyMaxComing },
+    compared: [...steady, ...coming],
     losses: losses.map((loss) => {
       const { cores } = input;
       const perRegion = plan.edges.machinesPerRegion * cores;
@@ -100,49 +118,32 @@ function busyMax(world: World, ms: number, run: () => void): number {
   return world.cpu().reduce((most, cpu, i) => Math.max(most, cpu - before[i]!), 0) / (ms / 1000);
 }
 
+/** What is counted of a world, all of it from its beginning. */
+function countsOf(world: World): Readonly<Record<Figure, number>> {
+  const { cpuSeconds, sends, bytes, wireBytes } = world.total();
+  const { tally } = world.cdn;
+  return {
+    ...{ 'edges: core seconds': cpuSeconds, 'edges: sends': sends, 'edges: bytes read': bytes },
+    ...{ 'edges: bytes on the wire': wireBytes, 'NATS: bytes out': world.nats.bytesOut },
+    ...{ 'CDN: requests': tally.requests, 'CDN: bytes': tally.bytes },
+    'CDN: requests to the origin': tally.originRequests,
+  };
+}
+
+/** What `run` counted beside what the plan says of the mean audience meanwhile. */
 function compare(
   { input, costs }: SimulationOptions,
   world: World,
-  run: () => void,
-  seconds: number,
+  { when, seconds, arrivals, run }: Stretch,
 ): Compared[] {
-  const [before, nats, cdn] = [world.total(), { ...world.nats }, { ...world.cdn.tally }];
+  const [sizeBefore, before] = [world.crowd.size, countsOf(world)];
   run();
-  const after = world.total();
+  const [sizeAfter, after] = [world.crowd.size, countsOf(world)];
   // The audience as it is by now, with those who come and go rather than the peak's.
-  const viewers = world.crowd.size;
-  const now = { ...input, viewers, arrivals: viewers / STAY_SECONDS };
-  const { edges, rooms } = makePlan(input, costs);
-  const planned = edgeLoad(now, costs, viewers / edges.processes);
-  const all = edges.processes;
-  const bus = planNats({ ...now, said: input.said }, costs, {
-    edges: all,
-    services: rooms.services,
-  });
-  const files = planCdn(now);
-  const row = (what: string, plan: number, counted: number): Compared => ({
-    ...{ what, planned: plan, counted: counted / seconds },
-  });
-  return [
-    row('edges: core seconds', planned.busy * all, after.cpuSeconds - before.cpuSeconds),
-    row('edges: sends', planned.flushesPerSecond * all, after.sends - before.sends),
-    row('edges: bytes read', planned.bytesPerSecond * all, after.bytes - before.bytes),
-    row(
-      'edges: bytes on the wire',
-      planned.wireBytesPerSecond * all,
-      after.wireBytes - before.wireBytes,
-    ),
-    row('NATS: bytes out', bus.bytesOutPerSecond, world.nats.bytesOut - nats.bytesOut),
-    ...(files === undefined
-      ? []
-      : [
-          row('CDN: requests', files.requestsPerSecond, world.cdn.tally.requests - cdn.requests),
-          row('CDN: bytes', files.bytesPerSecond, world.cdn.tally.bytes - cdn.bytes),
-          row(
-            'CDN: requests to the origin',
-            files.originRequestsPerSecond,
-            world.cdn.tally.originRequests - cdn.originRequests,
-          ),
-        ]),
-  ];
+  const viewers = when === 'steady' ? sizeAfter : (sizeBefore + sizeAfter) / 2;
+  const audience = { when, viewers, arrivals: arrivals ?? sizeAfter / STAY_SECONDS };
+  return plannedFigures(input, costs, audience).map(({ what, planned }) => ({
+    ...{ what, when, viewers, arrivals: audience.arrivals, planned },
+    counted: (after[what] - before[what]) / seconds,
+  }));
 }

@@ -70,7 +70,7 @@ export class World {
     const { input, costs, edges } = parts;
     this.#random = seededRandom(parts.seed);
     this.crowd = new Crowd(input, edges.processes, this.#random);
-    this.cdn = new SimCdn(input);
+    this.cdn = new SimCdn(input, this.#random);
     const all = Array.from({ length: edges.processes }, (_, i) => i);
     this.#edges = all.map(() => new SimEdge(input, costs, this.#random));
     this.#names = all.map((i) => `edge-${i}`);
@@ -169,7 +169,8 @@ export class World {
     this.#returning.delete(step);
     for (let i = 0; i < newcomers && !this.crowd.isFull; i++) {
       const edge = this.#dispatch(now);
-      if (edge !== undefined) this.crowd.join(edge);
+      const spot = edge === undefined ? undefined : this.crowd.join(edge);
+      if (spot !== undefined) this.cdn.join(spot, STEP_MS);
     }
   }
 

@@ -55,7 +55,8 @@ export interface CdnReport {
 }
 
 const VERSION = 1;
-const FIRST_SEGMENTS = 2;
+/** Of what the first manifest names, this many of the newest are read. */
+export const FIRST_SEGMENTS = 2;
 const SEGMENTS_AT_ONCE = 5;
 const FAILURES_MAX = 3;
 const STALE_MS = 15_000;

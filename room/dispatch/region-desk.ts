@@ -127,7 +127,8 @@ export class RegionDesk {
     this.#judgedAt = now;
     this.#judgement++;
     this.#version = version;
-    const free = this.#calm.total + this.#strained.total;
+    // Of those whose turn it is: the last calm edges would get what all the strained ones have place for.
+    const { total: free } = this.#calm.size > 0 ? this.#calm : this.#strained;
     this.#picksLeft = Math.max(FRESH_PICKS_MIN, Math.floor(free * FRESH_SHARE));
   }
 }

@@ -98,7 +98,10 @@ function cdnLines({ cdn }: Plan): Line[] {
   if (cdn === undefined) return [['mode', 'off']];
   return [
     ['viewers that follow it', count(cdn.viewers)],
-    ['requests', `${count(cdn.requestsPerSecond)}/s`],
+    [
+      'requests, while all come',
+      `${count(cdn.requestsPerSecond)}/s, ${count(cdn.newcomersPerSecond)}/s begin to follow it`,
+    ],
     ['bandwidth', bits(cdn.bytesPerSecond)],
     ['a segment, a manifest', `${bytes(cdn.segmentBytes)}, ${bytes(cdn.manifestBytes)}`],
     [

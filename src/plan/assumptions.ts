@@ -46,6 +46,8 @@ export const ASSUMED = {
   segmentLeadMs: 150,
   cdnPollMs: 1000,
   cdnWindowMs: 10_000,
+  /** Of the segments the manifest names, those that a newcomer fetches (client/core/cdn-reader.ts). */
+  cdnFirstSegments: 2,
   /** Share of lines in time for what is shown, and what is added (client/core/cdn-delay.ts). */
   cdnShownShare: 0.995,
   cdnShownMoreMs: 100,

@@ -7,6 +7,8 @@ import type { PlanInput } from './input.js';
 
 export interface CdnPlan {
   readonly viewers: number;
+  /** Those who begin to follow it. */
+  readonly newcomersPerSecond: number;
   readonly requestsPerSecond: number;
   readonly bytesPerSecond: number;
   /** Compressed. */
@@ -24,20 +26,25 @@ export interface CdnPlan {
 
 /** Undefined where the CDN is off. */
 export function planCdn(input: PlanInput): CdnPlan | undefined {
-  const { cdn, viewers, rooms, rate, pops } = input;
+  const { cdn, viewers, rooms, rate, pops, arrivals } = input;
   if (cdn === 0) return undefined;
   const { cdnPollMs, segmentMs, manifestBytes, cdnHeadBytes } = ASSUMED;
   const followers = viewers * cdn;
   const manifests = 1000 / cdnPollMs;
   const segments = Math.min(rate, 1000 / segmentMs);
   const segmentBytes = segments === 0 ? 0 : segmentBytesOf(rate / segments);
-  const perViewer =
-    manifests * (manifestBytes + cdnHeadBytes) + segments * (segmentBytes + cdnHeadBytes);
+  const newcomers = arrivals * cdn;
+  const asked = {
+    manifests: followers * manifests + newcomers,
+    segments: followers * segments + newcomers * firstSegments(segments),
+  };
   const places = rooms * pops;
   return {
-    ...{ viewers: followers, segmentBytes, manifestBytes },
-    requestsPerSecond: followers * (manifests + segments),
-    bytesPerSecond: followers * perViewer,
+    ...{ viewers: followers, newcomersPerSecond: newcomers, segmentBytes, manifestBytes },
+    requestsPerSecond: asked.manifests + asked.segments,
+    bytesPerSecond:
+      asked.manifests * (manifestBytes + cdnHeadBytes) +
+      asked.segments * (segmentBytes + cdnHeadBytes),
     originRequestsPerSecond: places * (manifests + segments),
     originBytesPerSecond:
       places * (manifests * manifestBytes + segments * segmentBytes) +
@@ -46,6 +53,14 @@ export function planCdn(input: PlanInput): CdnPlan | undefined {
     delayP99Ms: delayMs(0.99),
     shownMs: delayMs(ASSUMED.cdnShownShare) + ASSUMED.cdnShownMoreMs,
   };
+}
+
+/**
+ * Segments that a newcomer fetches besides those of everybody's polls: the newest that are listed, less
+ * what it has by its second poll, which comes after half the time of the others in the mean.
+ */
+function firstSegments(perSecond: number): number {
+  return ASSUMED.cdnFirstSegments - (perSecond * ASSUMED.cdnPollMs) / 2000;
 }
 
 /**

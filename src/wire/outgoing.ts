@@ -52,9 +52,12 @@ export interface VerdictLine {
   readonly rule?: string;
 }
 
-/** So many droppable publications were left out, because the viewer read too slowly. */
-export function skippedLine(count: number): string {
-  return `{"type":"skipped","count":${count}}`;
+/**
+ * So many droppable publications were left out, because the viewer read too slowly or (`shed`) because
+ * the edge sends too much. Without `why` it is `slow`: so it was before there was another.
+ */
+export function skippedLine(count: number, why: 'slow' | 'shed'): string {
+  return `{"type":"skipped","count":${count}${why === 'shed' ? ',"why":"shed"' : ''}}`;
 }
 
 export function welcomeLine(line: WelcomeLine): string {

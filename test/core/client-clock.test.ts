@@ -1,6 +1,7 @@
 /** The SDK's own clock beside a device's that is stepped. */
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../client/clock.js';
+import { Intake } from '../../client/intake.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -25,4 +26,22 @@ it('K-CLOCK-1 a clock set forward is followed, and not back again', () => {
   expect(systemClock.now() - real()).toBeGreaterThan(HOUR_MS - 1000);
   vi.restoreAllMocks();
   expect(systemClock.now() - real()).toBeGreaterThan(HOUR_MS - 1000);
+});
+
+describe("the room's clock by heads of answers", () => {
+  it.each([
+    { name: 'the first holds', heard: [5000], ahead: 5000 },
+    { name: 'one sooner is nearer', heard: [5000, 5300], ahead: 5300 },
+    { name: 'one late is passed over', heard: [5000, 4200], ahead: 5000 },
+    {
+      name: 'far behind: the device was set forward',
+      heard: [5000, -3_595_000],
+      ahead: -3_595_000,
+    },
+    { name: 'far ahead: it was set back', heard: [-5000, 3_600_000], ahead: 3_600_000 },
+  ])('K-CLOCK-2 $name', ({ heard, ahead }) => {
+    const intake = new Intake({ clock: { now: () => 1e12, after: vi.fn() } } as never);
+    for (const aheadMs of heard) intake.line({ type: 'clock', aheadMs }, 'poll');
+    expect(intake.roomNow - 1e12).toBe(ahead);
+  });
 });

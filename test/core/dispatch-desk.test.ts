@@ -127,6 +127,18 @@ describe('prediction', () => {
     }
   });
 
+  it('D-DISP-3 the last calm edge gets what it has place for, whatever the strained ones have', () => {
+    const strained = { busy: 0.86, viewers: 10_000, capacity: 20_000 };
+    const desk = deskOf([
+      reportOf('calm', { ...strained, busy: 0.83 }),
+      ...many(50, () => strained),
+    ]);
+    const counts = tally(20_000, () => ask(desk, { room: 'hot' })[0]);
+    // At 0.83 of a core for 10,000 viewers the mark of 0.85 is 241 away.
+    expect(counts.get('calm')).toBeGreaterThan(200);
+    expect(counts.get('calm')).toBeLessThan(241 + 16 + 20_000 / 51);
+  });
+
   it('D-DISP-3 a report with those handed out counts them once, and who never came is given up', () => {
     const desk = deskOf([reportOf('a')]);
     for (let i = 0; i < 100; i++) ask(desk);

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { reportsOf } from '../../bench/coefficients.js';
 import { Corpus } from '../../bench/corpus.js';
 import { MARGIN_MS, SHARE } from '../../client/core/cdn-delay.js';
+import { FIRST_SEGMENTS } from '../../client/core/cdn-reader.js';
 import { calmMs, fanoutShare } from '../../edge/core/pace.js';
 import { EDGE_DEFAULTS } from '../../edge/options.js';
 import { EDGES_MAX } from '../../room/dispatch/core/edge-table.js';
@@ -129,6 +130,18 @@ describe('edges, and what is behind them', () => {
     expect(planCdn(readPlanInput({ viewers: '10M', cdn: 'off' }))).toBeUndefined();
   });
 
+  it('P-PLAN-1 newcomers fetch a manifest and what it lists for them, beside everybody', () => {
+    const of = (arrivals: string) =>
+      planCdn(readPlanInput({ viewers: '10M', cdn: '0.5', rate: '20', arrivals }))!;
+    const [none, some] = [of('0'), of('100k')];
+    expect([none.newcomersPerSecond, some.newcomersPerSecond]).toEqual([0, 50_000]);
+    // Two segments, of which the half of one is no more asked for by the second poll.
+    expect(some.requestsPerSecond - none.requestsPerSecond).toBeCloseTo(50_000 * (1 + 1.5));
+    const bytes = 1.5 * (some.segmentBytes + 150) + some.manifestBytes + 150;
+    expect(some.bytesPerSecond - none.bytesPerSecond).toBeCloseTo(50_000 * bytes);
+    expect(some.originRequestsPerSecond).toBe(none.originRequestsPerSecond);
+  });
+
   it('P-PLAN-1 costs are the prices times what is used', () => {
     const { cost, egressBytesPerSecond, cdn } = plan({
       ...{ viewers: '1M', priceCoreHour: '0.05', priceGbEgress: '0.02', priceCdnGb: '0.01' },
@@ -210,6 +223,7 @@ describe('what is taken as given', () => {
     expect(DISPATCH_EDGES_MAX).toBe(EDGES_MAX);
     expect(rooms.leaseMs).toBe(ASSUMED.leaseMs);
     expect(cdn.pollMs).toBe(ASSUMED.cdnPollMs);
+    expect(FIRST_SEGMENTS).toBe(ASSUMED.cdnFirstSegments);
     expect(cdn.leadMs).toBe(ASSUMED.segmentLeadMs);
     expect([SHARE, MARGIN_MS]).toEqual([ASSUMED.cdnShownShare, ASSUMED.cdnShownMoreMs]);
   });

@@ -90,6 +90,8 @@ it('servers are asked for by name, and options say what is wrong', () => {
   expect(plan).toMatchObject({ runs: 5, rates: [100], peers: ['ws', 'nats'] });
   expect(plan.only).toEqual(['peers-load', 'peers-slow']);
   expect(readPlan([]).only).not.toContain('peers-load');
+  expect(readPlan([]).cdnViewers.at(-1)).toBe(30_000);
+  expect(readPlan(['--cdn-viewers', '1000,45000']).cdnViewers).toEqual([1000, 45_000]);
   expect(() => readPlan(['--peers', '--only', 'joins'])).toThrow('--only: "joins"');
 });
 

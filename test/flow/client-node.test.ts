@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SdkViewer } from '../kit/sdk-viewer.js';
 import { startService, type Service } from '../kit/service.js';
+import { systemClock } from '../../client/clock.js';
 import type { ConnectOptions } from '../../client/index.js';
 import type { TransportName } from '../../client/types.js';
 
@@ -46,6 +47,21 @@ describe.each(WAYS)('over %s', (way) => {
     expect(viewer.texts.filter((text) => text.startsWith(`${way} gift`))).toEqual(texts);
     expect(viewer.gaps).toEqual([]);
     viewer.close();
+  });
+
+  it('K-CLOCK-2 a device whose clock is wrong shows as far behind the room as it should', async () => {
+    for (const hours of [-1, 1]) {
+      const clock = { ...systemClock, now: () => systemClock.now() + hours * 3_600_000 };
+      const viewer = await view({ transports: [way], clock, delayMs: 700 }).live();
+      const text = `${way} at ${hours} h`;
+      const said = performance.now();
+      await post({ kind: 'danmaku', text });
+      await viewer.until('it', () => viewer.texts.includes(text));
+      // The tick and the way take their time besides.
+      expect(performance.now() - said).toBeGreaterThan(600);
+      expect(performance.now() - said).toBeLessThan(1700);
+      viewer.close();
+    }
   });
 
   it('K-ECHO-1, K-SEND-1 what it says is shown at once and once, and its promise tells the end', async () => {

@@ -119,6 +119,39 @@ it('E-POLL-1 answers at one cursor are the same bytes for everyone, then and lat
   expect(JSON.parse(empties[0]!).publications).toEqual([]);
 });
 
+it('E-POLL-7 heads of polls and streams tell the time they leave, the bytes are shared all the same', async () => {
+  kit.lobby.keep(['a']);
+  const url = `http://127.0.0.1:${kit.port}/v1/rooms/lobby`;
+  const asked = async (query: string) => {
+    const from = Date.now();
+    const answer = await fetch(`${url}/${query}`, { headers: { origin: 'https://ok.example' } });
+    const now = Number(answer.headers.get('x-barrage-now'));
+    const between = [now - from, Date.now() - now];
+    expect(Math.min(...between), `${between}`).toBeGreaterThanOrEqual(-1);
+    expect(answer.headers.get('access-control-expose-headers')).toContain('x-barrage-now');
+    return { now, answer, tookMs: Date.now() - from };
+  };
+  const first = await asked('publications');
+  const { cursor } = JSON.parse(await first.answer.text());
+  kit.lobby.keep(['b']);
+  const texts: string[] = [];
+  const times: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const { now, answer } = await asked(`publications?cursor=${cursor}`);
+    texts.push(await answer.text());
+    times.push(now);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+  }
+  expect(new Set(texts).size).toBe(1);
+  expect(times[2]! - times[0]!).toBeGreaterThanOrEqual(50);
+  // One that waits is told the end of its waiting.
+  const head = JSON.parse(texts[0]!).cursor;
+  const waited = await asked(`publications?cursor=${head}&waitMs=300`);
+  expect(waited.tookMs).toBeGreaterThan(250);
+  expect(Date.now() - waited.now).toBeLessThan(250);
+  await (await asked('events')).answer.body!.cancel();
+});
+
 it('E-POLL-2 a poll waits for something new, at most waitMs, and says when to come again', async () => {
   kit.lobby.keep(['a']);
   const { cursor, pollAfterMs, ...first } = (await poll(kit.port, {})).body;

@@ -1,7 +1,9 @@
 /** A real edge that would send more than it should: what it lets through, to whom, and who comes in. */
+import { randomBytes } from 'node:crypto';
 import { afterEach, expect, it } from 'vitest';
 import { startEdgeKit, until, type EdgeKit } from '../kit/edge.js';
 import { EventViewer } from '../kit/http-viewer.js';
+import { SdkViewer } from '../kit/sdk-viewer.js';
 import { Viewer } from '../kit/viewer.js';
 
 let kit: EdgeKit;
@@ -13,11 +15,11 @@ const SOFT = 400_000;
 const HARD = 600_000;
 
 /** Three times the hard mark: every 20 ms a droppable frame, every fifth time a keepable one. */
-function pour(): { stop(): void; dropped(): number } {
+function pour(text = () => TEXT): { stop(): void; dropped(): number } {
   let turn = 0;
   const timer = setInterval(() => {
-    kit.lobby.drop([TEXT]);
-    kit.lobby.drop([TEXT.slice(0, 300)]);
+    kit.lobby.drop([text()]);
+    kit.lobby.drop([text().slice(0, 300)]);
     if (++turn % 5 === 0) kit.lobby.keep([`k${turn}`]);
   }, 20);
   return { stop: () => clearInterval(timer), dropped: () => turn * 2 };
@@ -91,6 +93,41 @@ it('E-SHED-3 three times too much settles between the marks; keepables all come,
   for (const viewer of told) viewer.cut();
   expect(viewers.every(({ closed }) => closed === undefined)).toBe(true);
 }, 30_000);
+
+it.each(['websocket', 'sse'] as const)(
+  'E-SHED-6, K-GAP-1 viewers by %s hear how many droppables were thinned out, at most once a second',
+  async (way) => {
+    kit = await startEdgeKit({ egressSoftBytes: 60_000, egressHardBytes: 90_000, sliceViewers: 2 });
+    const options = { url: `http://127.0.0.1:${kit.port}`, room: 'lobby', transports: [way] };
+    const viewers = await Promise.all(
+      Array.from({ length: 4 }, () => new SdkViewer({ ...options, heartbeatMs: 60_000 }).live()),
+    );
+    const began = performance.now();
+    // What deflate cannot make small.
+    const load = pour(() => `x${randomBytes(600).toString('base64')}`);
+    try {
+      await until(() => kit.metric('barrage_edge_thinned_total') > 400, 'thinning');
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+    } finally {
+      load.stop();
+    }
+    const lostBy = ({ gaps }: SdkViewer) => gaps.reduce((sum, { count = NaN }) => sum + count, 0);
+    const droppable = ({ texts }: SdkViewer) =>
+      texts.filter((text) => !text.startsWith('k')).length;
+    // Nothing more is said: what is owed is told all the same.
+    for (const viewer of viewers) {
+      await viewer.until('all of it', () => droppable(viewer) + lostBy(viewer) === load.dropped());
+      expect(lostBy(viewer)).toBeGreaterThan(0);
+      expect(viewer.gaps.every((gap) => gap.class === 'drop' && gap.why === 'shed')).toBe(true);
+      const seconds = (performance.now() - began) / 1000;
+      expect(viewer.gaps.length).toBeLessThanOrEqual(seconds);
+      viewer.close();
+    }
+    const lost = viewers.reduce((sum, viewer) => sum + lostBy(viewer), 0);
+    expect(lost).toBe(kit.metric('barrage_edge_thinned_total'));
+  },
+  20_000,
+);
 
 it('E-SHED-5 event streams are told when to come again, polls go on, and it ends by itself', async () => {
   kit = await startEdgeKit({
