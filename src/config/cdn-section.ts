@@ -62,9 +62,9 @@ export const CDN_SECTION = {
     secretKey: leaf.secret('of the access key', SECRET),
     pathStyle: leaf.flag(false, 'bucket in the path instead of the host name', RESTART),
     encoding: leaf.choice(
-      'plain',
-      ['plain', 'gzip'],
-      'how objects are stored; plain where the CDN compresses',
+      'gzip',
+      ['gzip', 'br', 'plain'],
+      'the one form that is stored and all get; plain where the CDN compresses',
       RESTART,
     ),
   },
@@ -138,7 +138,7 @@ export interface CdnConfig {
     readonly accessKey: string;
     readonly secretKey: string;
     readonly pathStyle: boolean;
-    readonly encoding: 'plain' | 'gzip';
+    readonly encoding: 'gzip' | 'br' | 'plain';
   };
   readonly segmentMs: number;
   readonly leadMs: number;
