@@ -59,6 +59,8 @@ export class CdnDesk implements RoomCdn {
   readonly #scores = new Scores();
   /** When each shard was last said to be written. */
   readonly #written = new Map<number, number>();
+  /** When a shard's only pusher was last heard to end. */
+  readonly #ending = new Map<number, number>();
   #own: readonly CdnSpec[] | undefined;
   #entries: readonly CdnEntry[] = [];
   /** As viewers were told, and when. */
@@ -121,8 +123,11 @@ export class CdnDesk implements RoomCdn {
   }
 
   isWritten(shard: number): boolean {
-    const at = this.#written.get(shard);
-    return at !== undefined && this.#parts.clock.now() - at < CDN_BEAT_FORGET_MS;
+    return this.#isLately(this.#written.get(shard));
+  }
+
+  isEnding(shard: number): boolean {
+    return this.#isLately(this.#ending.get(shard));
   }
 
   announce({ shard, epoch }: Fence, room: RoomId, mode: 'on' | 'off'): void {
@@ -245,7 +250,16 @@ export class CdnDesk implements RoomCdn {
     if (beat === undefined) return this.#meters.notes.add('unreadable');
     this.#meters.notes.add('beat');
     const now = this.#parts.clock.now();
-    for (const lease of beat.shards) this.#written.set(lease, now);
+    const [into, from] =
+      beat.isLast === true ? [this.#ending, this.#written] : [this.#written, this.#ending];
+    for (const shard of beat.shards) {
+      into.set(shard, now);
+      from.delete(shard);
+    }
+  }
+
+  #isLately(at: number | undefined): boolean {
+    return at !== undefined && this.#parts.clock.now() - at < CDN_BEAT_FORGET_MS;
   }
 
   #sums(bytes: Uint8Array): void {

@@ -63,13 +63,17 @@ export function isOpenTo({ regions = [], notRegions = [] }: CdnSpec, region: str
 
 /**
  * From each pusher every `CDN_BEAT_MS`: the shards it has the lease of and whose origin takes what it
- * writes. A shard unheard of for `CDN_BEAT_FORGET_MS` is written by nobody.
+ * writes. A shard unheard of for `CDN_BEAT_FORGET_MS` is written by nobody. One that is about to end with
+ * nobody to take over says so at once (`isLast`), and writes on until the rooms have turned away from it,
+ * at most `CDN_LEAVE_MS`: rooms look once a second, and have their viewers' time (`CDN_LINGER_MS`) after.
  */
 export const CDN_BEAT_MS = 1000;
 export const CDN_BEAT_FORGET_MS = 3500;
+export const CDN_LEAVE_MS = 8000;
 const BeatSchema = Type.Object({
   member: Type.String({ maxLength: 128 }),
   shards: Type.Array(Type.Integer({ minimum: 0, maximum: 1023 }), { maxItems: 1024 }),
+  isLast: Type.Optional(Type.Boolean()),
 });
 export type CdnBeat = Static<typeof BeatSchema>;
 
