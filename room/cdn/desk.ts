@@ -24,6 +24,7 @@ import {
   type CdnTable,
 } from '../../src/wire/cdn-state.js';
 import { encodeJson } from '../../src/wire/internal.js';
+import { QUALITY_RULES, type QualityRules } from './core/quality.js';
 import { Scores } from './core/scoring.js';
 import { isNews, toldOf, weightIn } from './core/told.js';
 import { cdnMeters, type CdnMeters } from './meters.js';
@@ -40,6 +41,8 @@ export interface CdnDeskOptions {
   readonly sources: readonly CdnSpec[];
   readonly pollMs: number;
   readonly segmentMs: number;
+  /** How much worse than the best one may be, and what that costs; absent: the defaults. */
+  readonly quality?: QualityRules;
 }
 
 export interface CdnDeskParts {
@@ -77,6 +80,7 @@ export class CdnDesk implements RoomCdn {
 
   constructor(options: CdnDeskOptions, parts: CdnDeskParts) {
     this.#options = options;
+    this.#scores.tune(options.quality ?? QUALITY_RULES);
     this.#parts = parts;
     this.#meters = cdnMeters(parts.meter, {
       weights: () => this.#entries.map(({ spec, weight }) => [spec.id, weight] as const),
@@ -119,6 +123,7 @@ export class CdnDesk implements RoomCdn {
   /** A changed configuration holds where no operator has set a table. */
   tune(options: CdnDeskOptions): void {
     this.#options = options;
+    this.#scores.tune(options.quality ?? QUALITY_RULES);
     if (this.#own === undefined) this.#adopt(options.sources, undefined);
   }
 

@@ -4,6 +4,7 @@
  * over a bound or malformed is refused whole.
  */
 import { Type, type Static } from '@sinclair/typebox';
+import { DELAY_STEPS } from './cdn-delays.js';
 import { REGION_PATTERN } from './edge-report.js';
 import { compileSchema, type ValidateFunction } from './validator.js';
 
@@ -91,6 +92,8 @@ const SumSchema = Type.Object({
   /** Sum of the delays of reports that had one, and their number. */
   delayMs: Count,
   delays: Count,
+  /** How many of them by step (cdn-delays.ts). */
+  delaySteps: Type.Optional(Type.Array(Count, { minItems: DELAY_STEPS, maxItems: DELAY_STEPS })),
 });
 export type CdnSum = Static<typeof SumSchema>;
 const SumsSchema = Type.Object({
@@ -115,6 +118,9 @@ const EntrySchema = Type.Object({
     ok: Share,
     delayMs: Type.Number({ minimum: 0 }),
     mbps: Type.Number({ minimum: 0 }),
+    /** Of the last minute: delay of the slowest tenth, share of segments missed; absent: too few reports. */
+    slowMs: Type.Optional(Type.Number({ minimum: 0 })),
+    missed: Type.Optional(Share),
   }),
   state: Type.String({ maxLength: 16 }),
 });
