@@ -27,6 +27,8 @@ export interface PusherParts {
 export interface RunningPusher {
   /** Whether it is on its group's list and may be given rooms. */
   isReady(): boolean;
+  /** Before `stop`, where rooms live on: they are told when nobody is there to take over. */
+  leave(): Promise<void>;
   /** Writes what was taken in, hands the shards over, closes the origin. */
   stop(): Promise<void>;
 }
@@ -76,6 +78,7 @@ export async function startPusher(
   log.info('pusher ready', { member: options.member, run, shards: holder.count });
   return {
     isReady: () => holder.isEnlisted,
+    leave: () => pusher.leave(),
     stop: async () => {
       pusher.prepareStop();
       await holder.stop();

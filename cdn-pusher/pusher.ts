@@ -8,7 +8,7 @@ import type { Fence } from '../src/ports/store.js';
 import { SHARD_COUNT, pusherLease, shardOf } from '../src/shards.js';
 import { cdnSubject, pushersSubject } from '../src/subjects.js';
 import { CDN_ANNOUNCE_MS, decodeCdnNote, type CdnNote } from '../src/wire/cdn.js';
-import { CDN_BEAT_MS, type CdnBeat } from '../src/wire/cdn-state.js';
+import { CDN_BEAT_MS, CDN_LEAVE_MS, type CdnBeat } from '../src/wire/cdn-state.js';
 import { encodeJson } from '../src/wire/internal.js';
 import { Announced } from './announced.js';
 import { leasesToHear } from './core/roles.js';
@@ -44,6 +44,8 @@ export class Pusher {
   #members: readonly string[] = [];
   #heard: ReadonlySet<number> = new Set();
   #isStopping = false;
+  /** It is about to end, and nobody is there to go on. */
+  #isLast = false;
 
   constructor(options: PusherOptions, tools: PusherTools) {
     this.#options = options;
@@ -87,6 +89,23 @@ export class Pusher {
     this.lost(fence);
   }
 
+  /**
+   * Where no other pusher is, an end would be a gap: the rooms are told first, and written until their
+   * viewers are back on the sockets. Bounded; ends when another pusher has come.
+   */
+  async leave(): Promise<void> {
+    const { clock } = this.#tools;
+    const until = clock.now() + CDN_LEAVE_MS;
+    for (;;) {
+      const wasLast = this.#isLast;
+      this.#isLast = this.#tools.members().every((name) => name === this.#options.member);
+      if (this.#isLast !== wasLast) this.#beat();
+      const isHeeded = Array.from(this.#feeds.values()).every((feed) => feed.isOver);
+      if (!this.#isLast || isHeeded || clock.now() >= until) return;
+      await this.#sleep(STEP_MS);
+    }
+  }
+
   /** What is handed over from now on is not waited for longer than needed. */
   prepareStop(): void {
     this.#isStopping = true;
@@ -103,7 +122,8 @@ export class Pusher {
     const stuck = new Set<number>();
     for (const feed of this.#feeds.values()) if (feed.isStuck) stuck.add(feed.shard);
     const shards = [...this.#epochs.keys()].filter((shard) => !stuck.has(shard));
-    const beat: CdnBeat = { member: this.#options.member, shards };
+    const { member } = this.#options;
+    const beat: CdnBeat = { member, shards, ...(this.#isLast && { isLast: true }) };
     // What the bus does not take is told again in a moment.
     this.#tools.bus.publish(pushersSubject(), encodeJson(beat));
   }

@@ -66,6 +66,12 @@ export class RoomFeed {
     return this.isOwned && (this.#isUnopened || this.#writer?.isFailing === true);
   }
 
+  /** The room has left the CDN; its last manifest is at the origin, or another's to write. */
+  get isOver(): boolean {
+    if (this.#mode === 'on') return false;
+    return this.#epoch === undefined || this.#writer?.segments.isFlushed === true;
+  }
+
   /** Nothing is left to do for this room. */
   get isFinished(): boolean {
     if (this.#mode === 'on') return false;

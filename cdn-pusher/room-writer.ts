@@ -8,8 +8,9 @@ import type { Log } from '../src/ports/log.js';
 import type { Random } from '../src/random.js';
 import { manifestName } from '../src/wire/cdn.js';
 import type { RoomSegments } from './core/room-segments.js';
-import type { Plan } from './core/types.js';
+import type { Plan, SealedSegment } from './core/types.js';
 import type { PusherMeters } from './meters.js';
+import type { OriginFile } from './origin.js';
 import type { PatientOrigin } from './patient-origin.js';
 import { hashOf, manifestFile, segmentFile } from './press.js';
 
@@ -21,6 +22,13 @@ export interface WriterParts {
   readonly meters: PusherMeters;
 }
 
+/** A segment as it goes to the origin. */
+interface Pressed {
+  readonly name: string;
+  readonly file: OriginFile;
+  readonly hash: string;
+}
+
 export class RoomWriter {
   readonly room: RoomId;
   readonly segments: RoomSegments;
@@ -30,6 +38,8 @@ export class RoomWriter {
   #running: Promise<void> | undefined;
   #isStopped = false;
   #isFailing = false;
+  /** The segment that is being written, for as long as the origin does not take it; one a room. */
+  #pressed: Pressed | undefined;
   #shed = 0;
   #lost = 0;
 
@@ -82,15 +92,23 @@ export class RoomWriter {
   async #carryOut(plan: Plan): Promise<string> {
     const { origin, meters } = this.#parts;
     if (plan.act === 'segment') {
-      const { name, body, entry } = plan.segment;
-      await origin.put(`${this.room}/${name}`, await segmentFile(body, origin.encodings));
+      const { name, file, hash } = await this.#press(plan.segment);
+      await origin.put(`${this.room}/${name}`, file);
+      this.#pressed = undefined;
       meters.segments.add();
-      meters.segmentBytes.add(entry.bytes);
-      return hashOf(body);
+      meters.segmentBytes.add(plan.segment.entry.bytes);
+      return hash;
     }
     if (plan.act === 'remove') await origin.remove(`${this.room}/${plan.name}`);
     else await this.#manifest(plan);
     return '';
+  }
+
+  /** Once for all tries: an origin that is down for minutes must not cost cores too. */
+  async #press({ name, body }: SealedSegment): Promise<Pressed> {
+    if (this.#pressed?.name === name) return this.#pressed;
+    const file = await segmentFile(body, this.#parts.origin.encodings);
+    return (this.#pressed = { name, file, hash: hashOf(body) });
   }
 
   async #manifest({ manifest }: Plan & { readonly act: 'manifest' }): Promise<void> {

@@ -7,6 +7,7 @@ import type { EdgeId } from '../src/ids.js';
 import type { Bus } from '../src/ports/bus.js';
 import type { Cancel, Clock } from '../src/ports/clock.js';
 import { cdnSumsSubject } from '../src/subjects.js';
+import { DELAY_STEPS, delayStep } from '../src/wire/cdn-delays.js';
 import { CDN_SUMS_MS, CDNS_MAX, type CdnSum, type CdnSums } from '../src/wire/cdn-state.js';
 import { encodeJson } from '../src/wire/internal.js';
 import type { ReportBody } from '../src/wire/schema.js';
@@ -35,7 +36,7 @@ export interface PostedEnd {
   readonly retryAfterMs: number;
 }
 
-type Sum = { -readonly [K in keyof CdnSum]: CdnSum[K] };
+type Sum = { -readonly [K in keyof CdnSum]: CdnSum[K] } & { readonly delaySteps: number[] };
 
 export class CdnReports {
   readonly #parts: CdnReportParts;
@@ -93,7 +94,8 @@ export class CdnReports {
     const known = this.#sums.get(source);
     if (known !== undefined || this.#sums.size >= SOURCES_MAX) return known;
     const counts = { ok: 0, failed: 0, missed: 0, bytes: 0, delayMs: 0, delays: 0 };
-    const sum = { source, reports: 0, ...counts };
+    const delaySteps = Array.from({ length: DELAY_STEPS }, () => 0);
+    const sum = { source, reports: 0, ...counts, delaySteps };
     this.#sums.set(source, sum);
     return sum;
   }
@@ -113,9 +115,10 @@ function add(sum: Sum, cdn: ReportBody['cdn']): void {
   sum.reports++;
   sum.ok += Math.round(cdn.ok * share);
   sum.failed += Math.round(cdn.failed * share);
-  sum.missed += cdn.missed;
+  sum.missed += Math.min(REQUESTS_MAX, cdn.missed);
   sum.bytes += cdn.bytes ?? 0;
   if (cdn.ok === 0 || cdn.delayMs === 0) return;
   sum.delayMs += cdn.delayMs;
   sum.delays++;
+  sum.delaySteps[delayStep(cdn.delayMs)]!++;
 }

@@ -56,7 +56,9 @@ async function startPusherProcess(config: Config, parts: ProcessParts): Promise<
     // All of `cdn:` that concerns a pusher holds from its start.
     tune: () => undefined,
     stop: async () => {
-      // The rooms' last segments are written, then the shards are handed to the other pushers.
+      // The rooms' last segments are written, then the shards are handed to the other pushers; where
+      // there is none the rooms go back to the sockets first.
+      await pusher.leave();
       await pusher.stop();
       await operations.stop();
       await bus.drain();

@@ -30,7 +30,8 @@ export function roomOptions(config: Config, member: string): RoomOptions {
 
 /** CDNs as the rooms use them. */
 export function cdnOptions({ cdn }: Config): NonNullable<RoomOptions['cdn']> {
-  return { sources: cdn.sources, pollMs: cdn.pollMs, segmentMs: cdn.segmentMs };
+  const { sources, pollMs, segmentMs, quality } = cdn;
+  return { sources, pollMs, segmentMs, quality };
 }
 
 /** `viewerPort`: where the pages find an edge on the same host. */

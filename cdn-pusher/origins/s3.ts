@@ -1,8 +1,8 @@
 /**
- * Origin in an S3 bucket, or anything that speaks S3. One object a file: plain, which a CDN in front
- * compresses, or gzip. The only importer of the S3 library; knows no timer.
+ * Origin in an S3 bucket, or anything that speaks S3. One object a file, in one form: plain, which a CDN
+ * in front compresses, gzip or brotli. The only importer of the S3 library; knows no timer.
  */
-import { gunzip } from 'node:zlib';
+import { brotliDecompress, gunzip } from 'node:zlib';
 import { promisify } from 'node:util';
 import {
   DeleteObjectCommand,
@@ -11,7 +11,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import type { Origin, OriginFile } from '../origin.js';
+import type { Encoding, Origin, OriginFile } from '../origin.js';
 import { originFailure, statusFailure } from './failure.js';
 import { GuardedManifests, type Condition } from './guarded-manifests.js';
 
@@ -26,15 +26,19 @@ export interface S3OriginOptions {
   readonly accessKey: string;
   readonly secretKey: string;
   readonly pathStyle: boolean;
-  readonly encoding: 'plain' | 'gzip';
+  /** A bucket chooses nothing by `Accept-Encoding`: all readers get this form. */
+  readonly encoding: 'plain' | Encoding;
 }
 
 /** Keys of one room's folder that are looked at. */
 const LIST_PAGES_MAX = 20;
-const unpack = promisify(gunzip);
+const UNPACK: Readonly<Record<Encoding, (bytes: Buffer) => Promise<Buffer>>> = {
+  gzip: promisify(gunzip),
+  br: promisify(brotliDecompress),
+};
 
 export class S3Origin implements Origin {
-  readonly encodings: readonly 'gzip'[];
+  readonly encodings: readonly Encoding[];
   readonly ranges: boolean;
   readonly #store: S3Client;
   readonly #bucket: string;
@@ -43,7 +47,7 @@ export class S3Origin implements Origin {
 
   constructor(options: S3OriginOptions) {
     const { endpoint, accessKey, secretKey, encoding } = options;
-    this.encodings = encoding === 'gzip' ? ['gzip'] : [];
+    this.encodings = encoding === 'plain' ? [] : [encoding];
     this.ranges = encoding === 'plain';
     this.#bucket = options.bucket;
     this.#prefix = options.prefix;
@@ -123,8 +127,7 @@ export class S3Origin implements Origin {
     return this.#ask('read', name, async () => {
       const answer = await this.#store.send(command, { abortSignal: signal });
       const bytes = Buffer.from((await answer.Body?.transformToByteArray()) ?? []);
-      const isPacked = answer.ContentEncoding === 'gzip';
-      return { bytes: isPacked ? await unpack(bytes) : bytes, tag: answer.ETag };
+      return { bytes: await unpacked(bytes, answer.ContentEncoding), tag: answer.ETag };
     });
   }
 
@@ -134,12 +137,12 @@ export class S3Origin implements Origin {
     condition: Condition,
     signal: AbortSignal,
   ): Promise<{ tag: string | undefined } | 'changed'> {
-    const packed = file.compressed.find(({ encoding }) => encoding === 'gzip');
+    const [packed] = file.compressed;
     const command = new PutObjectCommand({
       ...{ Bucket: this.#bucket, Key: this.#key(name) },
       ...{ Body: packed?.bytes ?? file.bytes, ContentType: file.contentType },
       CacheControl: file.cacheControl,
-      ...(packed !== undefined && { ContentEncoding: 'gzip' }),
+      ...(packed !== undefined && { ContentEncoding: packed.encoding }),
       ...(condition.ifMatch !== undefined && { IfMatch: condition.ifMatch }),
       ...(condition.ifAbsent === true && { IfNoneMatch: '*' }),
     });
@@ -166,6 +169,11 @@ export class S3Origin implements Origin {
       throw originFailure(act, name, error);
     }
   }
+}
+
+/** By what the object says: the setting may be another than that of who wrote it. */
+async function unpacked(bytes: Buffer, encoding: string | undefined): Promise<Buffer> {
+  return encoding === 'gzip' || encoding === 'br' ? UNPACK[encoding](bytes) : bytes;
 }
 
 function statusOf(error: unknown): number | undefined {

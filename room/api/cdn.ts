@@ -56,6 +56,10 @@ const TableAnswer = Type.Object({
           ok: Type.Number(),
           delayMs: Type.Number(),
           mbps: Type.Number(),
+          slowMs: Type.Optional(
+            Type.Number({ description: 'Delay that nine tenths of the last minute keep' }),
+          ),
+          missed: Type.Optional(Type.Number({ description: 'Share of segments missed in it' })),
         },
         { description: 'What viewers reported of the last 10 s; bandwidth: of 30 s, uncompressed' },
       ),

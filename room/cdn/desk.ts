@@ -24,6 +24,7 @@ import {
   type CdnTable,
 } from '../../src/wire/cdn-state.js';
 import { encodeJson } from '../../src/wire/internal.js';
+import { QUALITY_RULES, type QualityRules } from './core/quality.js';
 import { Scores } from './core/scoring.js';
 import { isNews, toldOf, weightIn } from './core/told.js';
 import { cdnMeters, type CdnMeters } from './meters.js';
@@ -40,6 +41,8 @@ export interface CdnDeskOptions {
   readonly sources: readonly CdnSpec[];
   readonly pollMs: number;
   readonly segmentMs: number;
+  /** How much worse than the best one may be, and what that costs; absent: the defaults. */
+  readonly quality?: QualityRules;
 }
 
 export interface CdnDeskParts {
@@ -59,6 +62,8 @@ export class CdnDesk implements RoomCdn {
   readonly #scores = new Scores();
   /** When each shard was last said to be written. */
   readonly #written = new Map<number, number>();
+  /** When a shard's only pusher was last heard to end. */
+  readonly #ending = new Map<number, number>();
   #own: readonly CdnSpec[] | undefined;
   #entries: readonly CdnEntry[] = [];
   /** As viewers were told, and when. */
@@ -75,6 +80,7 @@ export class CdnDesk implements RoomCdn {
 
   constructor(options: CdnDeskOptions, parts: CdnDeskParts) {
     this.#options = options;
+    this.#scores.tune(options.quality ?? QUALITY_RULES);
     this.#parts = parts;
     this.#meters = cdnMeters(parts.meter, {
       weights: () => this.#entries.map(({ spec, weight }) => [spec.id, weight] as const),
@@ -117,12 +123,16 @@ export class CdnDesk implements RoomCdn {
   /** A changed configuration holds where no operator has set a table. */
   tune(options: CdnDeskOptions): void {
     this.#options = options;
+    this.#scores.tune(options.quality ?? QUALITY_RULES);
     if (this.#own === undefined) this.#adopt(options.sources, undefined);
   }
 
   isWritten(shard: number): boolean {
-    const at = this.#written.get(shard);
-    return at !== undefined && this.#parts.clock.now() - at < CDN_BEAT_FORGET_MS;
+    return this.#isLately(this.#written.get(shard));
+  }
+
+  isEnding(shard: number): boolean {
+    return this.#isLately(this.#ending.get(shard));
   }
 
   announce({ shard, epoch }: Fence, room: RoomId, mode: 'on' | 'off'): void {
@@ -245,7 +255,16 @@ export class CdnDesk implements RoomCdn {
     if (beat === undefined) return this.#meters.notes.add('unreadable');
     this.#meters.notes.add('beat');
     const now = this.#parts.clock.now();
-    for (const lease of beat.shards) this.#written.set(lease, now);
+    const [into, from] =
+      beat.isLast === true ? [this.#ending, this.#written] : [this.#written, this.#ending];
+    for (const shard of beat.shards) {
+      into.set(shard, now);
+      from.delete(shard);
+    }
+  }
+
+  #isLately(at: number | undefined): boolean {
+    return at !== undefined && this.#parts.clock.now() - at < CDN_BEAT_FORGET_MS;
   }
 
   #sums(bytes: Uint8Array): void {

@@ -17,6 +17,8 @@ export interface RoomCdn {
   readonly regions: CdnRegions;
   /** Whether somebody writes the files of the shard. */
   isWritten(shard: number): boolean;
+  /** Whether who writes them is about to end, with nobody to take over. */
+  isEnding(shard: number): boolean;
   /** Tells pushers; what the bus does not take is told again in a moment. */
   announce(fence: Fence, room: RoomId, mode: 'on' | 'off'): void;
 }
@@ -25,5 +27,6 @@ export interface RoomCdn {
 export const NO_CDN: RoomCdn = {
   ...{ pollMs: 1000, segmentMs: 1000, version: 0, sources: [], regions: {} },
   isWritten: () => false,
+  isEnding: () => false,
   announce: () => undefined,
 };

@@ -2,11 +2,14 @@
  * Owns when a room's droppable publications go to the CDN and when they come back: what the studio
  * chose, the audience and the egress it asks for, each with a gap between its two marks, a least time
  * between changes, and whether anyone writes files and any CDN serves them. Pure. Rules: SPEC R-CDN-1
- * to R-CDN-4, R-CDN-11.
+ * to R-CDN-4, R-CDN-11, R-CDN-13.
  */
 import type { CdnChoice } from '../../src/room-settings.js';
 
-/** `start`: nothing was ever decided; `audience`, `egress`: which mark it was. */
+/**
+ * `start`: nothing was ever decided; `audience`, `egress`: which mark it was; `pusher_ends`: the only one
+ * was about to end in good order, most likely to be started again.
+ */
 export const CDN_WHYS = [
   'start',
   'chosen',
@@ -14,6 +17,7 @@ export const CDN_WHYS = [
   'egress',
   'no_source',
   'no_pusher',
+  'pusher_ends',
 ] as const;
 export type CdnWhy = (typeof CDN_WHYS)[number];
 type CdnMark = Extract<CdnWhy, 'audience' | 'egress'>;
@@ -54,12 +58,16 @@ export interface CdnSight {
   readonly hasSource: boolean;
   /** Somebody writes the files of the room's shard. */
   readonly hasPusher: boolean;
+  /** Who did says that it ends, and nobody is there to take over. */
+  readonly isPusherEnding: boolean;
 }
 
 type Marks = Pick<CdnSight, 'online' | 'onAbove' | 'egress' | 'egressOnAbove'>;
 
 /** A pusher's shards are another's within 3 s; viewers come back to the sockets by themselves. */
 export const PUSHER_LOST_MS = 10_000;
+/** A room whose pusher comes back within this goes on where it was, without reaching the upper mark again. */
+export const PUSHER_BACK_MS = 600_000;
 export const CDN_START: CdnMode = { mode: 'off', since: 0, why: 'start' };
 
 /** What holds from `now` on; the same `mode` and `since` where nothing changes. */
@@ -72,6 +80,8 @@ function whileOn(before: CdnSwitch, sight: CdnSight, now: number): CdnSwitch {
   const { choice, stayMs } = sight;
   if (choice === 'off') return off('chosen', now);
   if (!sight.hasSource) return off('no_source', now);
+  // Waiting for it to be lost would be a gap for viewers.
+  if (sight.isPusherEnding) return off('pusher_ends', now);
   const lostSince = sight.hasPusher ? undefined : (before.lostSince ?? now);
   if (lostSince !== undefined && now - lostSince >= PUSHER_LOST_MS) return off('no_pusher', now);
   const holder = choice === 'auto' ? holderOf(sight, why) : undefined;
@@ -111,11 +121,14 @@ function whileOff(before: CdnSwitch, sight: CdnSight, now: number): CdnSwitch {
   const { mode, since, why } = before;
   const stays = { mode, since, why };
   if (choice === 'off' || !hasSource || !hasPusher) return stays;
-  const mark = choice === 'auto' ? overMark(sight) : undefined;
+  const isBack = why === 'pusher_ends' && now - since < PUSHER_BACK_MS;
+  const overOne = isBack ? holderOf(sight, why) : overMark(sight);
+  const mark = choice === 'auto' ? overOne : undefined;
   if (choice === 'auto' && mark === undefined) return stays;
   // What a studio orders holds at once; what went wrong or swung back is not tried again so soon.
   const wasMark = why === 'audience' || why === 'egress';
-  const isFree = why === 'start' || why === 'chosen' || (choice === 'on' && wasMark);
+  const isFree =
+    why === 'start' || why === 'chosen' || why === 'pusher_ends' || (choice === 'on' && wasMark);
   if (!isFree && now - since < stayMs) return stays;
   return { mode: 'on', since: now, why: mark ?? 'chosen' };
 }
@@ -125,7 +138,10 @@ function off(why: CdnWhy, now: number): CdnSwitch {
 }
 
 /** Whether it is worth looking again before the room's own next event. */
-export function isCdnWatched({ mode }: CdnMode, sight: Marks & Pick<CdnSight, 'choice'>): boolean {
+export function isCdnWatched(
+  { mode, why }: CdnMode,
+  sight: Marks & Pick<CdnSight, 'choice'>,
+): boolean {
   if (mode === 'on' || sight.choice === 'on') return true;
-  return sight.choice === 'auto' && overMark(sight) !== undefined;
+  return sight.choice === 'auto' && (why === 'pusher_ends' || overMark(sight) !== undefined);
 }

@@ -1,7 +1,7 @@
 /**
  * Owns carrying out whether a room is on the CDN: the mode is stored in the commit that tells viewers
  * of it, shown to those who join, and announced to pushers while it holds and a while after. When it
- * changes is decided in room/core/cdn-switch.ts. Rules: SPEC R-CDN-1 to R-CDN-6, R-CDN-11, R-CDN-12.
+ * changes is decided in room/core/cdn-switch.ts. Rules: SPEC R-CDN-1 to R-CDN-6, R-CDN-11 to R-CDN-13.
  */
 import {
   CDN_ANNOUNCE_MS,
@@ -130,6 +130,7 @@ export class CdnPower implements Power {
       stayMs: settings.cdnStayMs,
       hasSource: cdn.sources.length > 0,
       hasPusher: this.#isWritten,
+      isPusherEnding: cdn.isEnding(this.#host.fence.shard),
     };
   }
 

@@ -40,6 +40,15 @@ export const CDN_SECTION = {
     'CDNs viewers read from, until others are set by PUT /v1/cdns; none: no room is on a CDN',
     { optional: ['guaranteedMbps', 'maxMbps', 'regions', 'notRegions'], most: CDNS_MAX },
   ),
+  quality: {
+    delay: leaf.duration(
+      '500ms',
+      ['100ms', '30s'],
+      'the slowest tenth of a CDN may be so much later than that of the best; beyond it loses viewers',
+    ),
+    missed: leaf.number(0.02, [0, 1], 'share of segments missed beyond that of the best, likewise'),
+    least: leaf.number(0.25, [0.05, 1], 'share of its weight the worst keeps; 1: neither counts'),
+  },
   origin: leaf.choice(
     'directory',
     ['directory', 'http', 's3'],
@@ -62,9 +71,9 @@ export const CDN_SECTION = {
     secretKey: leaf.secret('of the access key', SECRET),
     pathStyle: leaf.flag(false, 'bucket in the path instead of the host name', RESTART),
     encoding: leaf.choice(
-      'plain',
-      ['plain', 'gzip'],
-      'how objects are stored; plain where the CDN compresses',
+      'gzip',
+      ['gzip', 'br', 'plain'],
+      'the one form that is stored and all get; plain where the CDN compresses',
       RESTART,
     ),
   },
@@ -102,6 +111,7 @@ interface CdnValues {
   readonly pusher: boolean;
   readonly poll: number;
   readonly sources: readonly CdnSpec[];
+  readonly quality: { readonly delay: number; readonly missed: number; readonly least: number };
   readonly origin: CdnConfig['origin'];
   readonly directory: { readonly folder: string };
   readonly http: { readonly url: string; readonly authorization: string };
@@ -127,6 +137,12 @@ export interface CdnConfig {
   readonly pusher: boolean;
   readonly pollMs: number;
   readonly sources: readonly CdnSpec[];
+  /** How much worse than the best a CDN may be, and what it keeps of its weight. */
+  readonly quality: {
+    readonly delayMs: number;
+    readonly missed: number;
+    readonly least: number;
+  };
   readonly origin: 'directory' | 'http' | 's3';
   readonly directory: { readonly folder: string };
   readonly http: { readonly url: string; readonly authorization: string };
@@ -138,7 +154,7 @@ export interface CdnConfig {
     readonly accessKey: string;
     readonly secretKey: string;
     readonly pathStyle: boolean;
-    readonly encoding: 'plain' | 'gzip';
+    readonly encoding: 'gzip' | 'br' | 'plain';
   };
   readonly segmentMs: number;
   readonly leadMs: number;
@@ -163,10 +179,12 @@ const PLACES = { first: 0, second: 1, third: 2 } as const satisfies Record<Prior
 
 export function toCdnConfig(section: CdnValues): CdnConfig {
   const { origin, directory, http, s3, backlog, retries, concurrency } = section;
+  const { delay: delayMs, missed, least } = section.quality;
   const kinds = Object.entries(section.priorities).map(([kind, word]) => [kind, PLACES[word]]);
   return {
     ...{ origin, directory, http, s3, backlog, retries, concurrency },
     ...{ pusher: section.pusher, pollMs: section.poll, sources: section.sources },
+    quality: { delayMs, missed, least },
     segmentMs: section.segment.age,
     leadMs: section.segment.lead,
     segmentCount: section.segment.count,

@@ -4,6 +4,7 @@
  * over a bound or malformed is refused whole.
  */
 import { Type, type Static } from '@sinclair/typebox';
+import { DELAY_STEPS } from './cdn-delays.js';
 import { REGION_PATTERN } from './edge-report.js';
 import { compileSchema, type ValidateFunction } from './validator.js';
 
@@ -63,13 +64,17 @@ export function isOpenTo({ regions = [], notRegions = [] }: CdnSpec, region: str
 
 /**
  * From each pusher every `CDN_BEAT_MS`: the shards it has the lease of and whose origin takes what it
- * writes. A shard unheard of for `CDN_BEAT_FORGET_MS` is written by nobody.
+ * writes. A shard unheard of for `CDN_BEAT_FORGET_MS` is written by nobody. One that is about to end with
+ * nobody to take over says so at once (`isLast`), and writes on until the rooms have turned away from it,
+ * at most `CDN_LEAVE_MS`: rooms look once a second, and have their viewers' time (`CDN_LINGER_MS`) after.
  */
 export const CDN_BEAT_MS = 1000;
 export const CDN_BEAT_FORGET_MS = 3500;
+export const CDN_LEAVE_MS = 8000;
 const BeatSchema = Type.Object({
   member: Type.String({ maxLength: 128 }),
   shards: Type.Array(Type.Integer({ minimum: 0, maximum: 1023 }), { maxItems: 1024 }),
+  isLast: Type.Optional(Type.Boolean()),
 });
 export type CdnBeat = Static<typeof BeatSchema>;
 
@@ -87,6 +92,8 @@ const SumSchema = Type.Object({
   /** Sum of the delays of reports that had one, and their number. */
   delayMs: Count,
   delays: Count,
+  /** How many of them by step (cdn-delays.ts). */
+  delaySteps: Type.Optional(Type.Array(Count, { minItems: DELAY_STEPS, maxItems: DELAY_STEPS })),
 });
 export type CdnSum = Static<typeof SumSchema>;
 const SumsSchema = Type.Object({
@@ -111,6 +118,9 @@ const EntrySchema = Type.Object({
     ok: Share,
     delayMs: Type.Number({ minimum: 0 }),
     mbps: Type.Number({ minimum: 0 }),
+    /** Of the last minute: delay of the slowest tenth, share of segments missed; absent: too few reports. */
+    slowMs: Type.Optional(Type.Number({ minimum: 0 })),
+    missed: Type.Optional(Share),
   }),
   state: Type.String({ maxLength: 16 }),
 });

@@ -1,5 +1,5 @@
 /** What every origin must do; run against each of them. */
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MANIFEST_VERSION, type Manifest } from '../../src/wire/cdn.js';
 import type { RoomId } from '../../src/ids.js';
@@ -18,7 +18,10 @@ const long = () => AbortSignal.timeout(10_000);
 
 export function fileOf(text: string, origin: Origin): OriginFile {
   const bytes = Buffer.from(text);
-  const compressed = origin.encodings.map((encoding) => ({ encoding, bytes: gzipSync(bytes) }));
+  const compressed = origin.encodings.map((encoding) => ({
+    encoding,
+    bytes: encoding === 'br' ? brotliCompressSync(bytes) : gzipSync(bytes),
+  }));
   const cacheControl = 'public, max-age=1';
   return { bytes, compressed, contentType: 'text/plain; charset=utf-8', cacheControl };
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { bandwidthFactor, Scores } from '../../room/cdn/core/scoring.js';
 import { isNews } from '../../room/cdn/core/told.js';
 import { seededRandom } from '../../src/random.js';
+import { DELAY_STEPS, delayStep } from '../../src/wire/cdn-delays.js';
 import type { CdnEntry, CdnSpec } from '../../src/wire/cdn-state.js';
 
 const spec = (id: string, weight = 1, more: Partial<CdnSpec> = {}): CdnSpec => ({
@@ -202,4 +203,61 @@ it('R-CDN-8 one CDN of three fails: its share is gone within 10 s, comes back sl
   expect(half - first).toBeGreaterThanOrEqual(30);
   // It never falls back on its way.
   for (let i = 1; i < climb.length; i++) expect(climb[i]! - climb[i - 1]!).toBeGreaterThan(-0.03);
+});
+
+/** Three thousand viewers of three CDNs for so many seconds; one CDN's delay as `delayOf` has it. */
+function played(delayOf: (second: number, share: number) => number, seconds: number) {
+  const scores = new Scores();
+  scores.set([spec('a'), spec('b'), spec('c')]);
+  const random = seededRandom(5);
+  let toldEntries = scores.entries(0);
+  let [told, toldAt, tellings] = [weights(toldEntries), 0, 0];
+  const crowd = new Crowd(3000, told);
+  const shares: number[] = [];
+  for (let second = 0; second < seconds; second++) {
+    const now = second * 1000;
+    const slow = delayOf(second, crowd.share('a'));
+    for (const [id, { ok }] of crowd.second(second, new Set(), told)) {
+      const delays = Math.round(ok / 60);
+      const delaySteps = Array.from({ length: DELAY_STEPS }, () => 0);
+      for (let i = 0; i < delays; i++) {
+        delaySteps[delayStep((id === 'a' ? slow : 2000) * (0.8 + random.next() * 0.4))]!++;
+      }
+      scores.hear('', { ...sum(id, ok, 0), reports: delays, delays, delaySteps }, now);
+    }
+    scores.step(now);
+    const entries = scores.entries(now);
+    if (isNews(toldEntries, entries, now - toldAt)) {
+      tellings++;
+      crowd.retold(told, weights(entries));
+      [told, toldEntries, toldAt] = [weights(entries), entries, now];
+    }
+    shares.push(crowd.share('a'));
+  }
+  return { shares, tellings };
+}
+
+it('R-CDN-14 a CDN that is late by itself loses viewers by steps, and has them back when it is not', () => {
+  const { shares, tellings } = played((second) => (second < 400 ? 6000 : 2000), 900);
+  expect(shares[10]).toBeGreaterThan(0.3);
+  // 2.8 s of its 7 s would be as good as the best: 0.4 of a share.
+  expect(shares[399]).toBeGreaterThan(0.14);
+  expect(shares[399]).toBeLessThan(0.24);
+  expect(shares[899]).toBeGreaterThan(0.28);
+  // Down while it is late, up when the reports of the last minute are good again: no way back in either.
+  for (let i = 1; i < shares.length; i++) {
+    const change = shares[i]! - shares[i - 1]!;
+    if (i < 400) expect(change, `second ${i}`).toBeLessThan(0.02);
+    if (i > 400) expect(change, `second ${i}`).toBeGreaterThan(-0.02);
+  }
+  expect(tellings).toBeLessThan(10);
+});
+
+it('R-CDN-14 a CDN that is late by its load comes to rest, it does not swing', () => {
+  const { shares, tellings } = played((_, share) => 2000 + Math.max(0, share - 0.2) * 20_000, 1800);
+  const rest = shares.slice(900);
+  expect(Math.max(...rest)).toBeLessThan(0.34);
+  expect(Math.min(...rest)).toBeGreaterThan(0.18);
+  expect(Math.max(...rest) - Math.min(...rest)).toBeLessThan(0.08);
+  expect(tellings).toBeLessThan(30);
 });

@@ -4,6 +4,7 @@ import {
   CDN_START,
   decideCdn,
   isCdnWatched,
+  PUSHER_BACK_MS,
   PUSHER_LOST_MS,
   type CdnSight,
   type CdnSwitch,
@@ -15,7 +16,7 @@ const STAY = 60_000;
 const calm: CdnSight = {
   ...{ choice: 'auto', online: 0, onAbove: 1000, offBelow: 500, stayMs: STAY },
   ...{ egress: 0, isEgressKnown: true, egressOnAbove: 0, egressOffBelow: 0 },
-  ...{ hasSource: true, hasPusher: true },
+  ...{ hasSource: true, hasPusher: true, isPusherEnding: false },
 };
 const ON: CdnSwitch = { mode: 'on', since: NOW - 10 * STAY, why: 'audience' };
 const OFF: CdnSwitch = { mode: 'off', since: NOW - 10 * STAY, why: 'audience' };
@@ -65,6 +66,28 @@ describe('the switch of one room', () => {
       expect(at(failed, big)).toBe('off no_pusher');
       expect(at({ ...failed, since: NOW - STAY }, big)).toMatch(/^on /);
     }
+  });
+
+  it('R-CDN-13 the only pusher ends: off at once, and on again as soon as one writes', () => {
+    const gone = { isPusherEnding: true, hasPusher: false };
+    const now = { ...ON, since: NOW };
+    for (const choice of ['on', 'auto'] as const) {
+      expect(at(now, { ...gone, choice, online: 1e9 })).toBe('off pusher_ends');
+    }
+    expect(at(now, { ...gone, choice: 'off' })).toBe('off chosen');
+    const left: CdnSwitch = { mode: 'off', since: NOW, why: 'pusher_ends' };
+    expect(at(left, { ...gone, choice: 'on' })).toBe('off pusher_ends');
+    expect(at(left, { choice: 'on', hasPusher: false })).toBe('off pusher_ends');
+    expect(at(left, { choice: 'on' })).toBe('on chosen');
+    expect(at(left, { choice: 'off' })).toBe('off pusher_ends');
+    // It was on: what would have kept it on brings it back, for a while.
+    expect(at(left, { online: 500 })).toBe('on audience');
+    expect(at(left, { online: 499 })).toBe('off pusher_ends');
+    expect(at({ ...left, since: NOW - PUSHER_BACK_MS }, { online: 999 })).toBe('off pusher_ends');
+    expect(at({ ...left, since: NOW - PUSHER_BACK_MS }, { online: 1000 })).toBe('on audience');
+    const watched = (choice: 'on' | 'auto' | 'off') =>
+      isCdnWatched(left, { ...calm, choice, online: 600 });
+    expect([watched('on'), watched('auto'), watched('off')]).toEqual([true, true, false]);
   });
 
   it('R-CDN-2 an audience that swings around the marks changes the mode at most once a stay', () => {

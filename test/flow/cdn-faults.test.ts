@@ -63,7 +63,7 @@ beforeAll(async () => {
     },
     config: {
       cdn: {
-        ...{ origin: 'http', http: { url: `http://127.0.0.1:${originPort}/` }, lease: '1s' },
+        ...{ origin: 'http', http: { url: `http://127.0.0.1:${originPort}/` } },
         sources: [{ id: 'a', url: cache.url, weight: 1 }],
       },
     },

@@ -3,7 +3,7 @@
  * deploy/nginx-cdn.conf in front. Viewers are plain HTTP requests.
  */
 import { createHash } from 'node:crypto';
-import { gunzipSync } from 'node:zlib';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { request } from 'node:http';
 import { afterEach, expect, it } from 'vitest';
 import { MemoryBus } from '../../src/adapters/memory-bus.js';
@@ -32,11 +32,16 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-/** deploy/nginx-cdn.conf as it is, but for its ports. */
-async function cdn(): Promise<{ nginx: Nginx; origin: string }> {
+/** deploy/nginx-cdn.conf as it is, but for its ports; with brotli as an operator adds it. */
+async function cdn(hasBrotli = false): Promise<{ nginx: Nginx; origin: string }> {
   const originPort = await freePort();
+  const brotli = 'nginx-cdn-brotli.conf';
   const nginx = await prepareNginx({
-    modules: ['ngx_http_dav_ext_module.so'],
+    modules: [
+      'ngx_http_dav_ext_module.so',
+      ...(hasBrotli ? (['ngx_http_brotli_static_module.so'] as const) : []),
+    ],
+    beside: hasBrotli ? { [brotli]: read(`deploy/${brotli}`) } : {},
     http: (port) =>
       read('deploy/nginx-cdn.conf')
         .replaceAll('127.0.0.1:8090', `127.0.0.1:${originPort}`)
@@ -157,6 +162,72 @@ it('C-SEG-1, C-SEG-4 segments carry the bytes of the sockets, compressed, cachea
   expect(wanted.every((line) => line.includes('"lane":"normal"'))).toBe(true);
   const told = await raw(`${nginx.url}${room}/manifest.json`, {});
   expect(told.headers['cache-control']).toContain('max-age=1,');
+}, 30_000);
+
+it('C-ORIG-6 with its module nginx gives brotli to who accepts it, gzip and plain files to the others', async () => {
+  const { nginx, origin } = await cdn(true);
+  const { quiet } = await broadcast(origin);
+  const { segments } = await withSegments(nginx, 2);
+  quiet();
+  // The last manifest with its compressed forms is there.
+  await new Promise<void>((resolve) => clock.after(2500, () => resolve()));
+  const entry = segments.at(-1)!;
+  const files = {
+    [`${nginx.url}${room}/${entry.name}`]: {
+      'cache-control': 'public, max-age=31536000, immutable',
+      'content-type': 'text/plain; charset=utf-8',
+    },
+    [`${nginx.url}${room}/manifest.json`]: {
+      'cache-control': 'public, max-age=1, stale-while-revalidate=1, stale-if-error=10',
+      'content-type': 'application/json',
+    },
+  };
+  const unpack = {
+    br: brotliDecompressSync,
+    gzip: gunzipSync,
+    plain: (bytes: Buffer) => bytes,
+  } as const;
+  const cases = [
+    ['br', 'br'],
+    ['gzip, deflate, br, zstd', 'br'],
+    ['br;q=0.5, gzip', 'br'],
+    ['gzip', 'gzip'],
+    ['gzip, deflate', 'gzip'],
+    ['br;q=0, gzip', 'gzip'],
+    ['gzip;q=0, br;q=0.000', 'plain'],
+    ['identity', 'plain'],
+    ['brotli', 'plain'],
+    ['', 'plain'],
+  ] as const;
+  for (const [url, own] of Object.entries(files)) {
+    const sizes: Record<string, number> = {};
+    const plain = (await raw(url, {})).body;
+    for (const [accepted, form] of cases) {
+      const answer = await raw(url, accepted === '' ? {} : { 'accept-encoding': accepted });
+      expect([accepted, answer.status]).toEqual([accepted, 200]);
+      const { headers } = answer;
+      const said = headers['content-encoding'] ?? 'plain';
+      expect([accepted, said]).toEqual([accepted, form]);
+      expect(headers).toMatchObject({
+        ...own,
+        'access-control-allow-origin': '*',
+        'access-control-expose-headers': 'Age, Content-Range, Date, ETag',
+        'x-content-type-options': 'nosniff',
+        vary: 'Accept-Encoding',
+      });
+      expect(headers.etag).toBeUndefined();
+      if (url.endsWith('.jsonl')) expect(unpack[form](answer.body)).toEqual(plain);
+      else decodeManifest(unpack[form](answer.body));
+      sizes[form] = answer.body.byteLength;
+    }
+    expect(sizes['br']).toBeLessThan(sizes['gzip']!);
+    expect(sizes['gzip']).toBeLessThan(sizes['plain']!);
+  }
+  const first = entry.parts[0]!;
+  const range = { range: `bytes=0-${first.end - 1}`, 'accept-encoding': 'br' };
+  const part = await raw(Object.keys(files)[0]!, range);
+  expect([part.status, part.headers['content-encoding']]).toEqual([206, undefined]);
+  expect(part.body.byteLength).toBe(first.end);
 }, 30_000);
 
 /** Polls once a second as a viewer does, spread over the second; returns what it saw. */

@@ -9,6 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { segmentFile } from '../../cdn-pusher/press.js';
+import { DirectoryOrigin } from '../../cdn-pusher/origins/directory.js';
+import { SystemClock } from '../../src/adapters/system-clock.js';
 import { NODE_FLAGS } from '../../src/cli/node-flags.js';
 import { parseDuration } from '../../src/config/units.js';
 import { startCluster, type Cluster } from '../kit/cluster.js';
@@ -23,6 +26,7 @@ import {
   type Manifest,
 } from '../kit/deployment.js';
 import { freePort } from '../kit/free-port.js';
+import { prepareNginx } from '../kit/nginx.js';
 import { findOrInstall } from '../kit/tools.js';
 
 const run = promisify(execFile);
@@ -64,7 +68,9 @@ describe('compose', () => {
   const ours = Object.entries(services).filter(([, { image }]) => image === 'barrage');
 
   it('X-DEPLOY-1 the configuration is accepted with the environment of each service', async () => {
-    expect(ours.map(([name]) => name)).toEqual(['room-1', 'room-2', 'edge-1', 'edge-2']);
+    expect(ours.map(([name]) => name)).toEqual([
+      ...['room-1', 'room-2', 'edge-1', 'edge-2', 'cdn-pusher-1', 'cdn-pusher-2'],
+    ]);
     const said = ours.map(([, { environment }]) => {
       const given = Object.entries(environment).map(([key, value]) => [key, filled(value)]);
       return checkConfig(deployPath('cluster.yaml'), Object.fromEntries(given));
@@ -119,20 +125,23 @@ describe('npm start', () => {
 });
 
 describe('systemd', () => {
-  it.each(['room', 'edge'])('X-DEPLOY-2 barrage-%s.service starts and ends the role', (role) => {
-    const unit = deployText(`systemd/barrage-${role}.service`);
-    const value = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1];
-    const flags = NODE_FLAGS.join(' ');
-    expect(value('ExecStart')).toMatch(
-      new RegExp(`node ${flags} /.*dist/barrage\\.js ${role} --config /`),
-    );
-    expect(value('KillSignal')).toBe('SIGTERM');
-    const stopMs = Number(value('TimeoutStopSec')) * 1000;
-    expect(stopMs).toBeGreaterThan(drainMs(deployText('cluster.yaml')) + 10_000);
-    expect(Number(value('LimitNOFILE'))).toBeGreaterThanOrEqual(65_536);
-    // It would stop the compiler of the language.
-    expect(value('MemoryDenyWriteExecute')).toBeUndefined();
-  });
+  it.each(['room', 'edge', 'cdn-pusher'])(
+    'X-DEPLOY-2 barrage-%s.service starts and ends the role',
+    (role) => {
+      const unit = deployText(`systemd/barrage-${role}.service`);
+      const value = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1];
+      const flags = NODE_FLAGS.join(' ');
+      expect(value('ExecStart')).toMatch(
+        new RegExp(`node ${flags} /.*dist/barrage\\.js ${role} --config /`),
+      );
+      expect(value('KillSignal')).toBe('SIGTERM');
+      const stopMs = Number(value('TimeoutStopSec')) * 1000;
+      expect(stopMs).toBeGreaterThan(drainMs(deployText('cluster.yaml')) + 10_000);
+      expect(Number(value('LimitNOFILE'))).toBeGreaterThanOrEqual(65_536);
+      // It would stop the compiler of the language.
+      expect(value('MemoryDenyWriteExecute')).toBeUndefined();
+    },
+  );
 });
 
 describe('Kubernetes', () => {
@@ -149,27 +158,32 @@ describe('Kubernetes', () => {
     expect(await checkConfig(file, own)).toMatch(/\bOK\b/);
   });
 
-  it.each(['room', 'edge'])('X-DEPLOY-2 the pods of barrage-%s fit the program', (role) => {
-    const { spec } = find('Deployment', `barrage-${role}`);
-    const pod = (spec as { template: { metadata: { labels: object }; spec: PodSpec } }).template;
-    const [container] = pod.spec.containers;
-    const text = find('ConfigMap', 'barrage').data!['barrage.yaml']!;
-    expect(pod.spec.terminationGracePeriodSeconds * 1000).toBeGreaterThan(drainMs(text) + 10_000);
-    expect(container!.args[0]).toBe(role);
-    const named = new Map(container!.ports.map(({ name, containerPort }) => [name, containerPort]));
-    expect(named.get('operations')).toBe(8081);
-    expect(container!.readinessProbe.httpGet).toEqual({ path: '/readyz', port: 'operations' });
-    expect(container!.livenessProbe.httpGet).toEqual({ path: '/healthz', port: 'operations' });
-    for (const { spec: of } of all.filter(({ kind }) => kind === 'Service')) {
-      const service = of as { selector: { app: string }; ports: { targetPort?: string }[] };
-      if (service.selector.app !== `barrage-${role}`) continue;
-      for (const { targetPort } of service.ports) expect(named.has(targetPort!)).toBe(true);
-    }
-    const budget = find('PodDisruptionBudget', `barrage-${role}`).spec as {
-      selector: { matchLabels: object };
-    };
-    expect(pod.metadata.labels).toEqual(budget.selector.matchLabels);
-  });
+  it.each(['room', 'edge', 'cdn-pusher'])(
+    'X-DEPLOY-2 the pods of barrage-%s fit the program',
+    (role) => {
+      const { spec } = find('Deployment', `barrage-${role}`);
+      const pod = (spec as { template: { metadata: { labels: object }; spec: PodSpec } }).template;
+      const [container] = pod.spec.containers;
+      const text = find('ConfigMap', 'barrage').data!['barrage.yaml']!;
+      expect(pod.spec.terminationGracePeriodSeconds * 1000).toBeGreaterThan(drainMs(text) + 10_000);
+      expect(container!.args[0]).toBe(role);
+      const named = new Map(
+        container!.ports.map(({ name, containerPort }) => [name, containerPort]),
+      );
+      expect(named.get('operations')).toBe(8081);
+      expect(container!.readinessProbe.httpGet).toEqual({ path: '/readyz', port: 'operations' });
+      expect(container!.livenessProbe.httpGet).toEqual({ path: '/healthz', port: 'operations' });
+      for (const { spec: of } of all.filter(({ kind }) => kind === 'Service')) {
+        const service = of as { selector: { app: string }; ports: { targetPort?: string }[] };
+        if (service.selector.app !== `barrage-${role}`) continue;
+        for (const { targetPort } of service.ports) expect(named.has(targetPort!)).toBe(true);
+      }
+      const budget = find('PodDisruptionBudget', `barrage-${role}`).spec as {
+        selector: { matchLabels: object };
+      };
+      expect(pod.metadata.labels).toEqual(budget.selector.matchLabels);
+    },
+  );
 
   it('X-DEPLOY-3 nats-server and redis-server accept their settings', async () => {
     const nats = join(folder, 'nats.conf');
@@ -211,14 +225,57 @@ interface PodSpec {
   }[];
 }
 
+describe('nginx over the folder of pushers', () => {
+  it('X-DEPLOY-3 nginx accepts it and serves files as viewers need them, hidden ones not', async () => {
+    const brotli = 'nginx-cdn-brotli.conf';
+    const nginx = await prepareNginx({
+      modules: ['ngx_http_brotli_static_module.so'],
+      beside: { [brotli]: deployText(brotli) },
+      http: (port, root) =>
+        deployText('nginx-folder.conf')
+          .replace('listen 8091', `listen 127.0.0.1:${port}`)
+          .replace('root /data/cdn;', `root ${root}/cdn;`),
+    });
+    try {
+      const origin = new DirectoryOrigin(join(nginx.folder, 'cdn'), new SystemClock());
+      const file = await segmentFile(Buffer.from('{"id":"1"}\n'.repeat(99)), origin.encodings);
+      const signal = AbortSignal.timeout(5000);
+      await origin.put('r/one.jsonl', file, signal);
+      await origin.put('r/manifest.json', file, signal);
+      await writeFile(join(nginx.folder, 'cdn/r/.manifest.lock'), '');
+      await nginx.start();
+      const get = async (name: string, accepted: string) => {
+        const headers = { 'accept-encoding': accepted };
+        const answer = await fetch(`${nginx.url}r/${name}`, { headers });
+        const of = (header: string) => answer.headers.get(header);
+        expect([name, await answer.text()]).toEqual([name, file.bytes.toString()]);
+        expect([of('access-control-allow-origin'), of('etag')]).toEqual(['*', null]);
+        return [of('content-encoding'), of('content-type'), of('cache-control')];
+      };
+      const lines = [file.contentType, file.cacheControl];
+      expect(await get('one.jsonl', 'br, gzip')).toEqual(['br', ...lines]);
+      expect(await get('one.jsonl', 'gzip')).toEqual(['gzip', ...lines]);
+      expect(await get('one.jsonl', 'identity')).toEqual([null, ...lines]);
+      const [, type, kept] = await get('manifest.json', 'gzip');
+      expect([type, kept]).toEqual(['application/json', expect.stringContaining('max-age=1,')]);
+      expect((await fetch(`${nginx.url}r/.manifest.lock`)).status).toBe(403);
+      expect((await fetch(`${nginx.url}r/one.jsonl`, { method: 'PUT', body: '' })).status).toBe(
+        403,
+      );
+    } finally {
+      await nginx.stop();
+    }
+  });
+});
+
 describe('alerts and dashboard', () => {
   let cluster: Cluster;
   let exposed: readonly string[];
 
   beforeAll(async () => {
-    cluster = await startCluster({ rooms: 1, edges: 1, create: ['alpha'] });
-    const [room, edge] = [cluster.rooms[0]!, cluster.edges[0]!];
-    const ports = [room.port, edge.process.ready['operationsPort']];
+    cluster = await startCluster({ rooms: 1, edges: 1, pushers: 1, create: ['alpha'] });
+    const [room, edge, pusher] = [cluster.rooms[0]!, cluster.edges[0]!, cluster.pushers[0]!];
+    const ports = [room.port, pusher.port, edge.process.ready['operationsPort']];
     const texts = ports.map(async (port) =>
       (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
     );

@@ -110,6 +110,23 @@ it('R-CDN-3 nobody writes files: the room stays where it is, and goes when someb
   expect(await viewOf(cluster)).toMatchObject({ written: true });
 });
 
+it('R-CDN-13 the only pusher says that it ends: off at once, on again when one writes, no stay between', async () => {
+  const { cluster } = await start(['one'], { settings: { cdnStayMs: 60_000 } });
+  const end = pusher(cluster);
+  await choose(cluster, 'on');
+  await until(async () => (await viewOf(cluster)).mode === 'on', 'on');
+  end();
+  const last = { member: 'p', shards: [shardOf(ROOM)], isLast: true };
+  cluster.bus.publish(pushersSubject(), encodeJson(last));
+  const began = performance.now();
+  await until(async () => (await viewOf(cluster)).mode === 'off', 'off');
+  expect(performance.now() - began).toBeLessThan(2500);
+  expect(await viewOf(cluster)).toMatchObject({ why: 'pusher_ends', written: false });
+  pusher(cluster);
+  await until(async () => (await viewOf(cluster)).mode === 'on', 'on again');
+  expect(await viewOf(cluster)).toMatchObject({ why: 'chosen', written: true });
+});
+
 it('R-CDN-2 auto follows the audience', async () => {
   const settings = { cdnOnAbove: 2, cdnOffBelow: 1, cdnStayMs: 1000 };
   const { cluster } = await start(['one'], { settings });

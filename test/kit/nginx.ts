@@ -5,11 +5,9 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.js';
-import { findOrInstall } from './tools.js';
+import { findOrInstall, findOrInstallModule, type NginxModule } from './tools.js';
 
 const START_MS = 10_000;
-/** Where Debian keeps modules that are not built in. */
-const MODULES = '/usr/lib/nginx/modules';
 
 export class Nginx {
   readonly folder: string;
@@ -80,10 +78,12 @@ export class Nginx {
 export interface NginxPlan {
   /** Inside `http {}`; given the port and the folder. */
   readonly http: (port: number, folder: string) => string;
-  readonly modules?: readonly string[];
+  readonly modules?: readonly NginxModule[];
+  /** Files beside its configuration, by name: what that includes. */
+  readonly beside?: Readonly<Record<string, string>>;
 }
 
-export async function prepareNginx({ http, modules = [] }: NginxPlan): Promise<Nginx> {
+export async function prepareNginx({ http, modules = [], beside = {} }: NginxPlan): Promise<Nginx> {
   const folder = await mkdtemp(join(tmpdir(), 'barrage-nginx-'));
   // Workers of a server started by root run as another user.
   await chmod(folder, 0o777);
@@ -91,8 +91,13 @@ export async function prepareNginx({ http, modules = [] }: NginxPlan): Promise<N
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${folder}/${name};`)
     .join(' ');
+  // nginx first: a module alone would bring in one of another version.
+  await findOrInstall('nginx');
+  const loaded: string[] = [];
+  for (const name of modules) loaded.push(`load_module ${await findOrInstallModule(name)};`);
+  for (const [name, text] of Object.entries(beside)) await writeFile(join(folder, name), text);
   const config = `
-    ${modules.map((name) => `load_module ${MODULES}/${name};`).join('\n')}
+    ${loaded.join('\n')}
     ${process.getuid?.() === 0 ? 'user root;' : ''}
     worker_processes 1; pid ${folder}/nginx.pid;
     events { worker_connections 2048; }

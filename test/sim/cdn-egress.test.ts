@@ -41,7 +41,7 @@ class World {
       this.state,
       {
         ...{ choice: 'auto', online: VIEWERS, onAbove: 1e9, offBelow: 1e9 - 1, stayMs: STAY },
-        ...{ hasSource: true, hasPusher: true },
+        ...{ hasSource: true, hasPusher: true, isPusherEnding: false },
         egress: this.rate.perSecond(this.#now) * VIEWERS,
         isEgressKnown: this.rate.isKnown(this.#now),
         ...{ egressOnAbove: ON_ABOVE, egressOffBelow: OFF_BELOW },

@@ -3,6 +3,8 @@
  * the seed that repeats it; `SIM_SEEDS=5,6` runs those as well.
  */
 import { describe, expect, it } from 'vitest';
+import { pushersSubject } from '../../src/subjects.js';
+import { CDN_LEAVE_MS, decodeBeat, type CdnBeat } from '../../src/wire/cdn-state.js';
 import { CdnWorld } from './cdn-world.js';
 import type { Weather } from './cdn-origin.js';
 
@@ -105,6 +107,50 @@ describe('one change at a time', () => {
       expect(world.repeats(room)).toBe(0);
       expect(room.viewer.gaps).toEqual([]);
     }
+  });
+
+  it('R-CDN-13 the only one that leaves writes on until rooms have left, another is there, or 8 s', async () => {
+    const world = new CdnWorld(13, 2);
+    const first = await world.add();
+    const beats: CdnBeat[] = [];
+    world.bus.subscribe(pushersSubject(), (bytes) => void beats.push(decodeBeat(bytes)!));
+    await world.pass(500);
+    await world.pass(3000, chat(world));
+    expect(beats.every(({ isLast }) => isLast === undefined)).toBe(true);
+    const left = (): { isOver: boolean; tookMs: number } => {
+      const began = world.clock.now();
+      const told = { isOver: false, tookMs: 0 };
+      void first.running!.leave().then(() => {
+        Object.assign(told, { isOver: true, tookMs: world.clock.now() - began });
+      });
+      return told;
+    };
+    const heeded = left();
+    await world.pass(1000, chat(world));
+    expect([heeded.isOver, beats.at(-1)!.isLast]).toEqual([false, true]);
+    for (const room of world.rooms) room.mode = 'off';
+    await world.pass(2000);
+    expect(heeded.isOver).toBe(true);
+    for (const { room, viewer, sent } of world.rooms) {
+      expect(world.origin.manifest(room)?.mode).toBe('off');
+      expect(viewer.read.size).toBe(sent.size);
+    }
+    // Rooms that do not listen are not waited for without end.
+    for (const room of world.rooms) room.mode = 'on';
+    await world.pass(2000, chat(world));
+    const unheeded = left();
+    await world.pass(9000, chat(world));
+    expect(unheeded.isOver).toBe(true);
+    expect(unheeded.tookMs).toBeGreaterThanOrEqual(CDN_LEAVE_MS);
+    // Another comes: its shards are handed over, as ever.
+    const relieved = left();
+    await world.pass(500, chat(world));
+    expect(relieved.isOver).toBe(false);
+    await world.add();
+    await world.pass(1000, chat(world));
+    expect(relieved.isOver).toBe(true);
+    expect(beats.findLast(({ member }) => member === first.member)!.isLast).toBeUndefined();
+    expect(world.flaws()).toEqual([]);
   });
 
   it('C-PUSH-4 who starts alone after a while goes on in number and tells the gap', async () => {

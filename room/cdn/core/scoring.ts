@@ -1,10 +1,18 @@
 /**
- * Owns the shares of several CDNs: from what an operator wishes, the bandwidth paid for and left, and
- * how their viewers fare (`health.ts`), for all and for each region. Weights move slowly, a CDN that
- * fails falls at once. Pure. Rules: SPEC R-CDN-7 to R-CDN-9.
+ * Owns the shares of several CDNs: from what an operator wishes, the bandwidth paid for and left, whether
+ * they fail their viewers (`health.ts`) and how these fare (`quality.ts`), for all and for each region.
+ * Weights move slowly, a CDN that fails falls at once. Pure. Rules: SPEC R-CDN-7 to R-CDN-9, R-CDN-14.
  */
 import { isOpenTo, type CdnEntry, type CdnSpec, type CdnSum } from '../../../src/wire/cdn-state.js';
 import { Health } from './health.js';
+import {
+  bestOf,
+  faredOf,
+  Quality,
+  QUALITY_RULES,
+  qualityFactor,
+  type QualityRules,
+} from './quality.js';
 
 /** Share of its weight a CDN keeps when all of its bandwidth is used. */
 const CROWDED = 0.05;
@@ -30,6 +38,9 @@ export function bandwidthFactor(spec: CdnSpec, mbps: number): number {
 
 interface Region {
   readonly health: Health;
+  readonly quality: Quality;
+  /** Moves towards what its quality is worth now; as it was while nobody reports. */
+  worth: number;
   heardAt: number;
 }
 
@@ -50,10 +61,12 @@ class Scored {
     let known = this.regions.get(region);
     if (known === undefined) {
       if (this.regions.size >= REGIONS_MAX) return;
-      this.regions.set(region, (known = { health: new Health(), heardAt: now }));
+      known = { health: new Health(), quality: new Quality(), worth: 1, heardAt: now };
+      this.regions.set(region, known);
     }
     known.heardAt = now;
     known.health.hear(sum, now);
+    known.quality.hear(sum, now);
     this.#taken.push({ at: now, bytes: sum.bytes });
     if (sum.delays > 0) {
       const delayMs = sum.delayMs / sum.delays;
@@ -74,18 +87,16 @@ class Scored {
         now - region.heardAt >= REGION_FORGET_MS && region.health.state === 'fine';
       if (isForgotten) this.regions.delete(name);
     }
-    const goal = bandwidthFactor(this.spec, this.mbps(now));
-    const most = this.factor * DRIFT * seconds;
-    this.factor += Math.max(-most, Math.min(most, goal - this.factor));
+    this.factor = drifted(this.factor, bandwidthFactor(this.spec, this.mbps(now)), seconds);
   }
 
   /** 0-1 in one region, or the mean of all: one that fails somewhere loses its share of that. */
   level(region?: string): number {
     const known = region === undefined ? undefined : this.regions.get(region);
-    if (known !== undefined) return known.health.level;
+    if (known !== undefined) return known.health.level * known.worth;
     if (this.regions.size === 0) return 1;
     let sum = 0;
-    for (const { health } of this.regions.values()) sum += health.level;
+    for (const { health, worth } of this.regions.values()) sum += health.level * worth;
     return sum / this.regions.size;
   }
 
@@ -99,6 +110,15 @@ class Scored {
 export class Scores {
   #scored = new Map<string, Scored>();
   #steppedAt: number | undefined;
+  #rules: QualityRules;
+
+  constructor(rules: QualityRules = QUALITY_RULES) {
+    this.#rules = rules;
+  }
+
+  tune(rules: QualityRules): void {
+    this.#rules = rules;
+  }
 
   /** The CDNs there are; what was learnt of those that stay holds. */
   set(specs: readonly CdnSpec[]): void {
@@ -126,6 +146,22 @@ export class Scores {
     const seconds = Math.min(5, Math.max(0, (now - (this.#steppedAt ?? now)) / 1000));
     this.#steppedAt = now;
     for (const scored of this.#scored.values()) scored.step(now, seconds);
+    const names = new Set([...this.#scored.values()].flatMap(({ regions }) => [...regions.keys()]));
+    for (const name of names) this.#compare(name, now, seconds);
+  }
+
+  /** Within a region only: viewers far away are late by whichever CDN. */
+  #compare(name: string, now: number, seconds: number): void {
+    const known = [...this.#scored.values()].flatMap(({ regions }) => {
+      const region = regions.get(name);
+      const fared = region?.health.state === 'down' ? undefined : region?.quality.fared(now);
+      return region === undefined || fared === undefined ? [] : [{ region, fared }];
+    });
+    const best = bestOf(known.map(({ fared }) => fared));
+    if (best === undefined) return;
+    for (const { region, fared } of known) {
+      region.worth = drifted(region.worth, qualityFactor(fared, best, this.#rules), seconds);
+    }
   }
 
   entries(now: number): CdnEntry[] {
@@ -148,6 +184,11 @@ export class Scores {
   #inRegion(all: readonly Scored[], region: string): number[] {
     return weightsOf(all, (scored) => (isOpenTo(scored.spec, region) ? scored.level(region) : 0));
   }
+}
+
+function drifted(from: number, goal: number, seconds: number): number {
+  const most = from * DRIFT * seconds;
+  return from + Math.max(-most, Math.min(most, goal - from));
 }
 
 /**
@@ -179,5 +220,10 @@ function seenOf(scored: Scored, now: number): CdnEntry['seen'] {
     failed += seen.failed * seen.requests;
   }
   const ok = requests === 0 ? 1 : 1 - failed / requests;
-  return { requests, ok, delayMs: Math.round(scored.delayMs), mbps: scored.mbps(now) };
+  const qualities = Array.from(scored.regions.values(), ({ quality }) => quality);
+  const fared = faredOf(qualities, now);
+  return {
+    ...{ requests, ok, delayMs: Math.round(scored.delayMs), mbps: scored.mbps(now) },
+    ...(fared !== undefined && { slowMs: Math.round(fared.delayMs), missed: fared.missed }),
+  };
 }
