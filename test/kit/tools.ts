@@ -24,7 +24,10 @@ const TOOLS = {
   },
   'nats-server': { programs: ['nats-server'], packages: ['nats-server'] },
   'redis-server': { programs: ['redis-server'], packages: ['redis-server'] },
-  nginx: { programs: ['nginx'], packages: ['nginx', 'libnginx-mod-http-dav-ext'] },
+  nginx: {
+    programs: ['nginx'],
+    packages: ['nginx', 'libnginx-mod-http-dav-ext', 'libnginx-mod-http-brotli-static'],
+  },
 } as const satisfies Record<string, Tool>;
 
 export type ToolName = keyof typeof TOOLS;
@@ -50,6 +53,7 @@ const MODULE_PACKAGES = {
 } as const satisfies Record<string, readonly string[]>;
 
 export type NginxModule = keyof typeof MODULE_PACKAGES;
+export const NGINX_MODULE_NAMES = Object.keys(MODULE_PACKAGES) as readonly NginxModule[];
 
 /** The module's path; installs its Debian package when it may. Rejects with one line. */
 export async function findOrInstallModule(name: NginxModule): Promise<string> {
