@@ -10,7 +10,7 @@ import { cdnSubject, pushersSubject } from '../src/subjects.js';
 import { CDN_ANNOUNCE_MS, decodeCdnNote, type CdnNote } from '../src/wire/cdn.js';
 import { CDN_BEAT_MS, CDN_LEAVE_MS, type CdnBeat } from '../src/wire/cdn-state.js';
 import { encodeJson } from '../src/wire/internal.js';
-import { Announced } from './announced.js';
+import { Announced } from '../src/cdn-announced.js';
 import { leasesToHear } from './core/roles.js';
 import { Steady } from './core/steady.js';
 import type { PusherOptions } from './options.js';

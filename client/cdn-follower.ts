@@ -1,7 +1,7 @@
 /**
  * Owns following a room's CDN: manifests and segments fetched as core/cdn-reader.ts decides, the
  * socket told to leave droppables out once a segment was read, and to bring them back when the CDN
- * fails or ends. Rules: SPEC K-CDN-1 to K-CDN-7; the contract is docs/cdn.md.
+ * fails or ends. Rules: SPEC K-CDN-1 to K-CDN-7, K-CDN-15; the contract is docs/cdn.md.
  */
 import { firstBytes, get, type Got } from './cdn-fetch.js';
 import type { Cancel, Clock } from './clock.js';
@@ -52,6 +52,8 @@ interface Run {
   readonly delay: SteadyDelay;
   /** What a small request takes. */
   pingMs: number;
+  /** Droppables came from the CDN only, at least until the room turned it off. */
+  isRelied: boolean;
   /** Polls left since the room turned it off; undefined: it is on. */
   pollsLeft: number | undefined;
 }
@@ -117,7 +119,14 @@ export class CdnFollower {
     const reader = new CdnReader(fact, this.#parts.random);
     const delay = new SteadyDelay(fact, this.#parts.delayMaxMs);
     const stop = new AbortController();
-    this.#run = { reader, stop, delay, pingMs: 0, pollsLeft: undefined };
+    this.#run = {
+      reader,
+      stop,
+      delay,
+      pingMs: 0,
+      isRelied: this.#isFollowing,
+      pollsLeft: undefined,
+    };
     this.#reportTimer ??= this.#parts.clock.after(REPORT_MS, () => this.#report());
     void this.#follow(this.#run);
   }
@@ -153,17 +162,18 @@ export class CdnFollower {
     const taken = reader.takeManifest(manifest, serverTime(answer));
     if (taken.is === 'failed') return this.#failed(reader);
     reader.worked();
-    // What is missing while the sockets bring all comes by them.
-    if (taken.missed + taken.lost > 0 && this.#isFollowing) this.#gap(taken.lost);
+    if (taken.missed + taken.lost > 0) this.#gap(run, taken.lost);
     for (const segment of taken.segments) {
       const step = await this.#segment(run, segment);
       if (run !== this.#run || step !== undefined) return step ?? 'fine';
     }
     if (run.pollsLeft === undefined && taken.is === 'fine') {
       reader.recovered();
-      if (reader.isCaughtUp) this.#take('keep');
+      if (reader.isCaughtUp) {
+        run.isRelied = true;
+        this.#take('keep');
+      }
     }
-    if (taken.is === 'off') this.#take('all');
     return taken.is === 'off' ? 'off' : 'fine';
   }
 
@@ -184,8 +194,10 @@ export class CdnFollower {
       }
       if (NOT_FOUND.has(answer?.status ?? (await this.#statusOf(run, segment, end)))) {
         reader.missing();
+        // What a link still holds back may be of this one: another has to be read before it is told.
+        reader.isCaughtUp &&= run.isRelied;
         this.#leave(leftOut, end === undefined ? 0 : all - end);
-        this.#gap(segment.count - leftOut);
+        this.#gap(run, segment.count - leftOut);
         return undefined;
       }
       const failed = this.#failed(reader);
@@ -194,7 +206,9 @@ export class CdnFollower {
   }
 
   /** What is missing, at least `count` publications; 0: nobody knows how many. */
-  #gap(count: number): void {
+  #gap({ isRelied }: Run, count: number): void {
+    // While the sockets bring all it comes by them.
+    if (!isRelied) return;
     this.#parts.gap({ class: 'drop', why: 'cdn', ...(count > 0 && { count }) });
   }
 
@@ -249,7 +263,8 @@ export class CdnFollower {
 
   /** All sources have failed: the sockets have to do, for a while. */
   async #rest(run: Run): Promise<void> {
-    if (this.#isFollowing) this.#parts.gap({ class: 'drop', why: 'cdn' });
+    this.#gap(run, 0);
+    run.isRelied = false;
     this.#take('all');
     await this.#pause(run.reader.restMs());
     run.reader.wake();

@@ -31,6 +31,8 @@ export interface ConductorEvents {
   /** A link serves now. `outageMs`: nothing came for so long; undefined: without a break. */
   joined(outageMs: number | undefined): void;
   state(state: Omit<State, 'cdn'>): void;
+  /** Every edge was tried and none lets us in, by no way. */
+  shutOut(): void;
   closed(closed: Closed): void;
 }
 
@@ -237,6 +239,9 @@ export class Conductor {
     this.#spare?.link?.close();
     this.#spare = undefined;
     this.#wait(end, isElsewhere);
+    // An edge that answers needs no other way.
+    const isOut = end.isAdvised === true || this.#ladder.isThrough;
+    if (entry.joinedAt === undefined && isOut && !edges.hasUntried) this.#on.shutOut();
   }
 
   #spareDown({ purpose }: Entry): void {

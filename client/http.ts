@@ -8,7 +8,11 @@ import type { FetchLike, Line } from './types.js';
 
 /** A request that failed, with what to do about it. */
 export class RequestFailed extends Error {
-  constructor(readonly end: LinkEnd) {
+  constructor(
+    readonly end: LinkEnd,
+    /** What the answer told, where it was one. */
+    readonly told?: Partial<Line>,
+  ) {
     super(end.reason);
   }
 }
@@ -44,7 +48,7 @@ export async function ask({ clock, fetch }: HttpParts, request: Ask): Promise<Re
       },
       ...{ cache: 'no-store', credentials: 'omit', signal: stop.signal },
     });
-    if (!answer.ok) throw new RequestFailed(await endOfAnswer(answer));
+    if (!answer.ok) throw await failedOf(answer);
     const now = Number(answer.headers.get('x-barrage-now'));
     if (now > 0) request.ahead?.(now - clock.now());
     return answer;
@@ -69,13 +73,32 @@ export async function askJson(parts: HttpParts, request: Ask): Promise<Line> {
   }
 }
 
+interface FactsOf {
+  readonly base: string;
+  readonly room: string;
+  readonly token: string | undefined;
+  readonly stop?: AbortController;
+}
+
+/** What `joined` tells of the room's attributes, as a line of its own; undefined: not to be had. */
+export async function askFacts(
+  parts: HttpParts & { readonly connectMs: number },
+  { base, room, token, stop = new AbortController() }: FactsOf,
+): Promise<Line | undefined> {
+  const url = roomUrl(base, room, 'attributes');
+  const request = { url, token, withinMs: parts.connectMs, stop };
+  const facts = await askJson(parts, request).catch(() => undefined);
+  return facts && { ...facts, type: 'facts' };
+}
+
 function bodyLimit(clock: Clock, { withinMs, stop }: Ask): Cancel {
   return clock.after(withinMs * 2, () => stop.abort());
 }
 
-async function endOfAnswer(answer: Response): Promise<LinkEnd> {
-  const body = (await answer.json().catch(() => undefined)) as { error?: Line } | undefined;
-  return endOfStatus(answer.status, answer.headers.get('retry-after'), body?.error);
+async function failedOf(answer: Response): Promise<RequestFailed> {
+  const body = (await answer.json().catch(() => undefined)) as Partial<Line> | undefined;
+  const retryAfter = answer.headers.get('retry-after');
+  return new RequestFailed(endOfStatus(answer.status, retryAfter, body?.['error']), body);
 }
 
 /** A room's address at an edge. */

@@ -48,10 +48,9 @@ export class EventsLink implements Link {
   }
 
   async #run({ base, room, token, classes, cursor }: LinkRequest): Promise<void> {
-    const only = classes === 'keep' ? { classes } : {};
     const place = cursor();
     const answer = await ask(this.#parts, {
-      url: roomUrl(base, room, 'events', only),
+      url: roomUrl(base, room, 'events', { classes: classes === 'keep' ? classes : undefined }),
       token,
       headers: {
         accept: 'text/event-stream',

@@ -5,7 +5,7 @@
 import type { Cancel } from './clock.js';
 import { bounded } from './core/backoff.js';
 import type { LinkEnd } from './core/closing.js';
-import { askJson, RequestFailed, roomUrl } from './http.js';
+import { askFacts, askJson, RequestFailed, roomUrl } from './http.js';
 import type { Classes, Link, LinkEvents, LinkParts, LinkRequest } from './link.js';
 import type { Line } from './types.js';
 
@@ -64,8 +64,11 @@ export class PollLink implements Link {
       this.#isTurned = false;
       if (this.#isOver) return;
       if (answer === undefined) continue;
-      if (isFirst) await this.#facts();
+      // A room can be followed without.
+      const facts =
+        isFirst && (await askFacts(this.#parts, { ...this.#request, stop: this.#stop }));
       if (this.#isOver) return;
+      if (facts) this.#on.line(facts);
       this.#cursor = String(answer['cursor']);
       this.#on.line({ ...answer, type: 'publications', isFirst });
       if (answer['closed'] === true) return this.#end({ reason: 'closed', isFinal: true });
@@ -83,8 +86,8 @@ export class PollLink implements Link {
 
   #poll(waitMs: number): Promise<Line> {
     const { base, room, token } = this.#request;
-    const only = this.#classes === 'keep' ? { classes: 'keep' } : {};
-    const query = { cursor: this.#cursor, waitMs, ...only };
+    const classes = this.#classes === 'keep' ? 'keep' : undefined;
+    const query = { cursor: this.#cursor, waitMs, classes };
     this.#stop = new AbortController();
     return askJson(this.#parts, {
       url: roomUrl(base, room, 'publications', query),
@@ -93,16 +96,6 @@ export class PollLink implements Link {
       stop: this.#stop,
       ahead: (ms) => this.#on.line({ type: 'clock', aheadMs: ms }),
     });
-  }
-
-  /** What other viewers are shown in `joined`; a room can be followed without. */
-  async #facts(): Promise<void> {
-    const { base, room, token } = this.#request;
-    const { connectMs } = this.#parts;
-    const url = roomUrl(base, room, 'attributes');
-    const request = { url, token, withinMs: connectMs, stop: this.#stop };
-    const facts = await askJson(this.#parts, request).catch(() => undefined);
-    if (facts !== undefined && !this.#isOver) this.#on.line({ ...facts, type: 'facts' });
   }
 
   #wait(ms: number): Promise<void> {

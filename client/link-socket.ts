@@ -4,7 +4,7 @@
  */
 import type { Cancel } from './clock.js';
 import { bounded } from './core/backoff.js';
-import { endOfBye, endOfClose, type LinkEnd } from './core/closing.js';
+import { adviceFields, endOfBye, endOfClose, type LinkEnd } from './core/closing.js';
 import { parseLines } from './core/lines.js';
 import { canInflate, inflate } from './inflate.js';
 import {
@@ -76,12 +76,8 @@ export class SocketLink implements Link {
 
   #join(): void {
     const { room, token, position } = this.#request;
-    const since = position();
-    this.write({
-      ...{ type: 'join', room },
-      ...(token === undefined ? {} : { token }),
-      ...(since === undefined ? {} : { since }),
-    });
+    // JSON leaves out what is undefined.
+    this.write({ type: 'join', room, token, since: position() });
     this.#heard();
   }
 
@@ -126,7 +122,10 @@ export class SocketLink implements Link {
   /** What arrived before the close is read first: a `bye` may still be on its way through. */
   #closed(code: number, reason: string): void {
     const end = endOfClose(code, reason);
-    void this.#tail.then(() => this.#end({ ...this.#bye, ...end, ...adviceOf(this.#bye) }));
+    // What a `bye` said goes before the little a close frame has room for.
+    void this.#tail.then(() =>
+      this.#end({ ...this.#bye, ...end, ...adviceFields({ ...this.#bye }) }),
+    );
   }
 
   /** Anything heard is a sign of life; after a heartbeat without one the edge is asked. */
@@ -162,14 +161,4 @@ export class SocketLink implements Link {
     const socket = this.#socket;
     socket.onopen = socket.onmessage = socket.onclose = null;
   }
-}
-
-/** What a `bye` said goes before the little a close frame has room for. */
-function adviceOf(bye: LinkEnd | undefined): Partial<LinkEnd> {
-  const { retryAfterMs, edges, message } = bye ?? {};
-  return {
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(edges === undefined ? {} : { edges }),
-    ...(message === undefined ? {} : { message }),
-  };
 }

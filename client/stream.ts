@@ -12,7 +12,7 @@ import { Thinness } from './core/thinness.js';
 import { userOf } from './core/token.js';
 import { Edges } from './edges.js';
 import { Emitter } from './emitter.js';
-import { ask, askJson, roomUrl, type RequestFailed } from './http.js';
+import { ask, askFacts, roomUrl, type RequestFailed } from './http.js';
 import { Intake } from './intake.js';
 import type { Link, LinkEvents, LinkParts, LinkRequest } from './link.js';
 import { EventsLink } from './link-events.js';
@@ -55,6 +55,9 @@ export class RoomStream {
   #state: State = { name: 'connecting', cdn: false };
   #seen = 0;
   #keepGap = false;
+  /** Whether a link or the CDN brings droppables, and when one did last: never at first. */
+  #isFed = false;
+  #fedAt = NaN;
   #mayReport = true;
 
   /** Throws TypeError on options that can never work. */
@@ -132,9 +135,8 @@ export class RoomStream {
       },
       me: () => this.#me(),
       acknowledge: (room, ids) => {
-        const place = room === undefined ? {} : { room };
         // Before a link counts as joined its first line may ask for an answer already.
-        this.#acks.push({ type: 'ack', ...place, ids });
+        this.#acks.push({ type: 'ack', room, ids });
         this.#flushAcks();
       },
       cdnFact: (fact, region) => this.#follower?.configure(fact, region),
@@ -170,7 +172,10 @@ export class RoomStream {
       position: () => this.position,
       cursor: () => this.#place.cursor,
     };
-    const edges = new Edges({ urls, dispatch, room: this.room, connectMs }, { clock, fetch });
+    const edges = new Edges(
+      { urls, dispatch, room: this.room, connectMs },
+      { clock, fetch, heard: (now) => void this.#intake.line({ type: 'welcome', now }, 'poll') },
+    );
     const tokens = new TokenKeeper(token, clock);
     const make = (way: TransportName, request: LinkRequest, on: LinkEvents) =>
       makeLink(way, request, [this.#parts, on]);
@@ -180,6 +185,8 @@ export class RoomStream {
         line: (line, way) => this.#line(line, way),
         joined: (outageMs) => this.#joined(outageMs),
         state: (state) => this.#enter(state),
+        // It never turns a CDN off that is read: dispatch may not have heard of the room yet.
+        shutOut: () => edges.cdn && this.#follower?.configure(edges.cdn),
         closed: (closed) => this.#over(closed),
       },
     ]);
@@ -243,9 +250,6 @@ export class RoomStream {
     const whole = !this.#keepGap;
     this.#keepGap = false;
     if (outageMs === undefined) return;
-    if (this.#follower?.isFollowing !== true) {
-      this.#events.emit('gap', { class: 'drop', why: 'interrupted', lastedMs: outageMs });
-    }
     this.#events.emit('recovered', { publications, whole, outageMs });
   }
 
@@ -254,18 +258,22 @@ export class RoomStream {
     const cdn = this.#follower?.isFollowing ?? false;
     const thin = cdn ? this.#follower?.priority : undefined;
     this.#state = { ...rest, cdn, ...(thin === undefined ? {} : { thin }) };
-    if (state.name !== 'live' && state.name !== 'polling') this.#seen = this.#intake.arrived;
+    const isLive = state.name === 'live' || state.name === 'polling';
+    if (!isLive) this.#seen = this.#intake.arrived;
     this.#events.emit('state', this.#state);
+    const now = this.#parts.clock.now();
+    if (this.#isFed) this.#fedAt = now;
+    this.#isFed = isLive || cdn;
+    const lastedMs = now - this.#fedAt;
+    if (this.#isFed && lastedMs > 0) {
+      this.#events.emit('gap', { class: 'drop', why: 'interrupted', lastedMs });
+    }
   }
 
   async #fetchAttributes(): Promise<void> {
     const { serving } = this.#conductor;
-    if (serving === undefined) return;
-    const { base, token } = serving;
-    const url = roomUrl(base, this.room, 'attributes');
-    const request = { url, token, withinMs: this.#parts.connectMs, stop: new AbortController() };
-    const facts = await askJson(this.#parts, request).catch(() => undefined);
-    if (facts !== undefined) this.#intake.line({ ...facts, type: 'facts' }, serving.way);
+    const facts = serving && (await askFacts(this.#parts, { ...serving, room: this.room }));
+    if (facts !== undefined) this.#intake.line(facts, serving!.way);
   }
 
   #over(closed: Closed): void {

@@ -97,7 +97,7 @@ export type StateName =
 export interface State {
   readonly name: StateName;
   readonly transport?: TransportName;
-  /** Droppable publications come from the CDN. */
+  /** Droppable publications come from the CDN; it may be while no edge lets in, too. */
   readonly cdn: boolean;
   /** Only priorities up to this are read from the CDN; absent: all. */
   readonly thin?: number;
@@ -191,7 +191,7 @@ export type TokenSource = string | (() => string | undefined | Promise<string | 
 export interface ConnectOptions {
   /** An edge: `https://host:port`, or several; tried in turn. */
   readonly url?: string | readonly string[];
-  /** A dispatch address (`https://studio/v1/dispatch`) that names edges. */
+  /** A dispatch address (`https://studio/v1/dispatch`): edges, and a CDN for when none lets in. */
   readonly dispatch?: string;
   readonly room: string;
   /** A token, or a function that gets one; asked again before it expires and when it is refused. */

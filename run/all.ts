@@ -4,7 +4,7 @@
 import { startEdge, type RunningEdge } from '../edge/main.js';
 import { startApi, type RunningApi } from '../room/api/main.js';
 import type { RunningPusher } from '../cdn-pusher/main.js';
-import type { Cdns } from '../room/dispatch/desk.js';
+import type { CdnFacts, Cdns } from '../room/dispatch/desk.js';
 import { startDispatch, type RunningDispatch } from '../room/dispatch/main.js';
 import { startRooms, type RunningRooms } from '../room/main.js';
 import { openOutside, type RunningOutside } from '../room/powers/open-outside.js';
@@ -78,7 +78,8 @@ async function startParts(
     ? await opened.add(openPusher(config, 'all', { ...parts, bus, store }), stopIt)
     : undefined;
   const cdns: Cdns = (_room, region) => rooms.cdn.inRegion(region);
-  const dispatch = startDispatch(config.dispatch, { ...shared, cdns });
+  const cdnFact: CdnFacts = (room, region) => rooms.cdn.factIn(room, region);
+  const dispatch = startDispatch(config.dispatch, { ...shared, cdns, cdnFact });
   await opened.add(Promise.resolve(dispatch), stopIt);
   const edge = await opened.add(startEdge(edgeOptions(config), { ...shared, tokens }), stopIt);
   const api = await opened.add(

@@ -1,6 +1,6 @@
 /** The parts list of a room process: store, bus, the rooms it owns, and the studio API. */
 import { startApi } from '../room/api/main.js';
-import type { Cdns } from '../room/dispatch/desk.js';
+import type { CdnFacts, Cdns } from '../room/dispatch/desk.js';
 import { startDispatch } from '../room/dispatch/main.js';
 import { startRooms } from '../room/main.js';
 import { openOutside } from '../room/powers/open-outside.js';
@@ -31,7 +31,8 @@ async function startRoomProcess(config: Config, parts: ProcessParts): Promise<Ro
     stopIt,
   );
   const cdns: Cdns = (_room, region) => rooms.cdn.inRegion(region);
-  const dispatch = startDispatch(config.dispatch, { ...shared, cdns });
+  const cdnFact: CdnFacts = (room, region) => rooms.cdn.factIn(room, region);
+  const dispatch = startDispatch(config.dispatch, { ...shared, cdns, cdnFact });
   await opened.add(Promise.resolve(dispatch), stopIt);
   const reasons = () => [
     ...(stage.draining ? ['draining'] : []),

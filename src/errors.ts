@@ -33,6 +33,8 @@ export interface ErrorDetail {
   readonly rule?: string;
   /** When a repeat can succeed, milliseconds. */
   readonly retryAfterMs?: number;
+  /** What the caller can go on with all the same; told beside the error. */
+  readonly beside?: object;
   readonly cause?: unknown;
 }
 
@@ -41,6 +43,7 @@ export class BarrageError extends Error {
   readonly field: string | undefined;
   readonly rule: string | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly beside: object | undefined;
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
@@ -49,6 +52,7 @@ export class BarrageError extends Error {
     this.field = detail.field;
     this.rule = detail.rule;
     this.retryAfterMs = detail.retryAfterMs;
+    this.beside = detail.beside;
   }
 }
 

@@ -71,7 +71,8 @@ export function endOfStatus(
   return endOfError(advice);
 }
 
-function adviceFields({ retryAfterMs, message, edges }: Partial<Line>): Partial<LinkEnd> {
+/** What of a line is advice on when and where to come back. */
+export function adviceFields({ retryAfterMs, message, edges }: Partial<Line>): Partial<LinkEnd> {
   const urls = Array.isArray(edges) ? edges.map(urlOf).filter((url) => url !== undefined) : [];
   return {
     ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}),

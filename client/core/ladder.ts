@@ -16,6 +16,8 @@ export class Ladder {
   #at = 0;
   #failures = 0;
   #waitMs: number;
+  /** All ways have failed since one of them held. */
+  isThrough = false;
 
   /** `ways` from the best down, at least one. */
   constructor(ways: readonly TransportName[], upgradeMs: number) {
@@ -44,11 +46,13 @@ export class Ladder {
     if (++this.#failures < (isTrusted ? TRUSTED_FAILURES_MAX : FAILURES_MAX)) return;
     this.#failures = 0;
     this.#at = (this.#at + 1) % this.#ways.length;
+    this.isThrough ||= this.#at === 0;
   }
 
   /** A link of the way stood long enough to be trusted. */
   held(): void {
     this.#failures = 0;
+    this.isThrough = false;
     this.#trusted.add(this.way);
   }
 

@@ -1,6 +1,6 @@
 /**
  * Owns the routes that hand out edges and list them. Who gets which is decided in room/dispatch/;
- * the plain question comes here only when `dispatch-first.ts` left it. Rules: SPEC D-DISP-8 to 11.
+ * the plain question comes here only when `dispatch-first.ts` left it. Rules: SPEC D-DISP-8 to 11, 14.
  */
 import { Type, type Static } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -21,7 +21,7 @@ import {
 } from '../../src/wire/schema.js';
 import type { Role } from '../../src/words.js';
 import type { EdgeEntry } from '../dispatch/core/edge-entry.js';
-import { COUNT_DEFAULT, COUNT_MAX } from '../dispatch/desk.js';
+import { COUNT_DEFAULT, COUNT_MAX, type OnCdn } from '../dispatch/desk.js';
 import type { RunningDispatch } from '../dispatch/main.js';
 import { headerOf, viewerAddress } from './dispatch-first.js';
 import { invalid } from './errors.js';
@@ -97,6 +97,27 @@ const Place = Type.Object({
   region: Type.String({ description: 'Empty: of no region' }),
   weight: Type.Integer({ description: 'Place it has left, 1-100 percent' }),
 });
+const onCdn = {
+  now: Type.Optional(Type.Integer({ description: "The room's clock, with `cdn`" })),
+  cdn: Type.Optional(
+    Type.Object(
+      {
+        mode: Type.Literal('on'),
+        pollMs: Type.Integer(),
+        segmentMs: Type.Integer(),
+        manifest: Type.String({ description: 'Below the address of each source' }),
+        sources: Type.Array(
+          Type.Object({ id: Type.String(), url: Type.String(), weight: Type.Number() }),
+        ),
+      },
+      { description: 'Where to read the room, which is on the CDN, while no edge lets in' },
+    ),
+  ),
+};
+const NoEdgeAnswer = Type.Object(
+  { ...S.ErrorAnswer.properties, ...onCdn },
+  { description: 'No edge to give, or failed' },
+);
 const DispatchAnswer = Type.Object({
   region: Type.String({ description: 'Where the viewer was taken to be' }),
   edges: Type.Array(Place, {
@@ -105,6 +126,7 @@ const DispatchAnswer = Type.Object({
   cdns: Type.Array(Type.Object({ id: Type.String(), url: Type.String(), weight: Type.Number() }), {
     description: 'Where droppable publications are to be had, with shares of the viewers',
   }),
+  ...onCdn,
   token: Type.Optional(Type.String()),
   expiresAt: Type.Optional(Type.Integer({ description: 'Of the token, Unix milliseconds' })),
 });
@@ -152,6 +174,7 @@ function askRoute(parts: DispatchRouteParts, dispatch: RunningDispatch): Route {
     query: DispatchQuery,
     status: 200,
     answer: DispatchAnswer,
+    otherAnswers: { 503: NoEdgeAnswer },
     run: async ({ query, reply, headers }) => {
       const { desk, meters } = dispatch;
       const needsKey = !desk.config.public || KEYED.some((name) => query[name] !== undefined);
@@ -161,10 +184,12 @@ function askRoute(parts: DispatchRouteParts, dispatch: RunningDispatch): Route {
       const { room, region, count = COUNT_DEFAULT } = query;
       const header = headerOf(headers, desk.config);
       const address = query.address ?? viewerAddress(reply.request.raw, desk.config);
-      const text = desk.answer({ room, region, count, header, address }, parts.clock.now());
+      const question = { room, region, count, header, address };
+      const now = parts.clock.now();
+      const text = desk.answer(question, now);
       if (text === undefined) {
         meters.answers.add('none');
-        throw noEdge(dispatch);
+        throw noEdge(dispatch, desk.onCdn(question, now));
       }
       meters.answers.add(query.user === undefined ? 'edges' : 'token');
       void reply.type('application/json; charset=utf-8');
@@ -202,10 +227,10 @@ function withToken(text: string, query: Query, parts: DispatchRouteParts): strin
   return `${text.slice(0, -1)},"token":"${token}","expiresAt":${expiresAt}}`;
 }
 
-function noEdge({ desk }: RunningDispatch): BarrageError {
+function noEdge({ desk }: RunningDispatch, onCdn: OnCdn | undefined): BarrageError {
   const why = desk.table.size === 0 ? 'no edge is known' : 'no edge takes another viewer';
   const retryAfterMs = RETRY_MS + desk.random.below(RETRY_SPREAD_MS);
-  return new BarrageError('unavailable', why, { retryAfterMs });
+  return new BarrageError('unavailable', why, { retryAfterMs, ...(onCdn && { beside: onCdn }) });
 }
 
 function listRoute({ clock }: DispatchRouteParts, { desk }: RunningDispatch): Route {

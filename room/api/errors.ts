@@ -47,6 +47,7 @@ export interface Problem {
   readonly field?: string | undefined;
   readonly rule?: string | undefined;
   readonly retryAfterMs?: number | undefined;
+  readonly beside?: object | undefined;
 }
 
 /** The error body's inner part, as a batch tells it of one publication. */
@@ -96,8 +97,8 @@ export function problemOf(error: unknown): Problem {
   if (!(known instanceof BarrageError)) return known;
   const status = CODE_STATUS[known.code];
   if (status === 500) return hidden();
-  const { code, message, field, rule, retryAfterMs } = known;
-  return advised({ status, code, message, field, rule, retryAfterMs });
+  const { code, message, field, rule, retryAfterMs, beside } = known;
+  return advised({ status, code, message, field, rule, retryAfterMs, beside });
 }
 
 export function bodyOf(problem: Problem): ErrorBody {
@@ -113,13 +114,16 @@ export function bodyOf(problem: Problem): ErrorBody {
 
 /** Answers with the problem; 429 and 503 carry `Retry-After` in whole seconds, at least 1. */
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
-  const { status, retryAfterMs } = problem;
+  const { status, retryAfterMs, beside } = problem;
   if (retryAfterMs !== undefined && (status === 429 || status === 503)) {
     void reply.header('retry-after', Math.max(1, Math.ceil(retryAfterMs / 1000)));
   }
   if (status === 401) void reply.header('www-authenticate', 'Bearer realm="barrage"');
   const error = { ...bodyOf(problem), requestId: reply.request.id };
-  return reply.status(status).type('application/json; charset=utf-8').send({ error });
+  return reply
+    .status(status)
+    .type('application/json; charset=utf-8')
+    .send({ error, ...beside });
 }
 
 function advised(problem: Problem): Problem {

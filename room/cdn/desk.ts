@@ -1,18 +1,27 @@
 /**
  * Owns the table of CDNs in this process. The owner of one shard keeps it: it hears viewers' reports,
  * scores, stores what an operator sets, and tells all other services; these take what it tells. Also
- * knows which shards pushers write. Rules: SPEC R-CDN-5, R-CDN-7, R-CDN-10, R-CDN-12.
+ * knows which shards pushers write, and which rooms, whoever owns them, are on the CDN. Rules: SPEC
+ * R-CDN-5, R-CDN-7, R-CDN-10, R-CDN-12, D-DISP-14.
  */
+import { Announced } from '../../src/cdn-announced.js';
 import { BarrageError } from '../../src/errors.js';
 import { shelfOf, type RoomId } from '../../src/ids.js';
 import type { Bus } from '../../src/ports/bus.js';
 import type { Cancel, Clock } from '../../src/ports/clock.js';
 import type { Log } from '../../src/ports/log.js';
 import type { Fence, Store } from '../../src/ports/store.js';
-import { shardOf } from '../../src/shards.js';
+import { SHARD_COUNT, shardOf } from '../../src/shards.js';
 import { cdnSubject, cdnSumsSubject, cdnTableSubject, pushersSubject } from '../../src/subjects.js';
 import type { Meter } from '../../src/telemetry/meter.js';
-import type { CdnNote, CdnRegions, CdnSource } from '../../src/wire/cdn.js';
+import {
+  decodeCdnNote,
+  manifestName,
+  type CdnFact,
+  type CdnNote,
+  type CdnRegions,
+  type CdnSource,
+} from '../../src/wire/cdn.js';
 import {
   CDN_BEAT_FORGET_MS,
   CDN_TABLE_MS,
@@ -64,6 +73,7 @@ export class CdnDesk implements RoomCdn {
   readonly #written = new Map<number, number>();
   /** When a shard's only pusher was last heard to end. */
   readonly #ending = new Map<number, number>();
+  readonly #announced = new Announced();
   #own: readonly CdnSpec[] | undefined;
   #entries: readonly CdnEntry[] = [];
   /** As viewers were told, and when. */
@@ -108,7 +118,11 @@ export class CdnDesk implements RoomCdn {
   async start(): Promise<void> {
     const { bus, clock } = this.#parts;
     await this.#load();
+    const announced = Array.from({ length: SHARD_COUNT }, (_, shard) =>
+      bus.subscribe(cdnSubject(shard), (bytes) => this.#hear(shard, bytes)),
+    );
     this.#cancels = [
+      ...announced,
       bus.subscribe(pushersSubject(), (bytes) => this.#beat(bytes)),
       bus.subscribe(cdnSumsSubject(), (bytes) => this.#sums(bytes)),
       bus.subscribe(cdnTableSubject(), (bytes) => this.#take(bytes)),
@@ -147,6 +161,15 @@ export class CdnDesk implements RoomCdn {
       const weight = weightIn(entry, region);
       return weight === null ? [] : [{ id, url, weight }];
     });
+  }
+
+  /** The room as dispatch tells viewers of a region; undefined: it is on no CDN that is for them. */
+  factIn(room: RoomId, region: string): CdnFact | undefined {
+    if (!this.#announced.isOn(shardOf(room), room, this.#parts.clock.now())) return undefined;
+    const sources = this.inRegion(region);
+    if (sources.length === 0) return undefined;
+    const { pollMs, segmentMs } = this;
+    return { mode: 'on', pollMs, segmentMs, manifest: manifestName(room), sources };
   }
 
   /**
@@ -197,6 +220,8 @@ export class CdnDesk implements RoomCdn {
 
   #step(): void {
     const now = this.#parts.clock.now();
+    // Lets go of rooms that are off.
+    for (let shard = 0; shard < SHARD_COUNT; shard++) this.#announced.modes(shard, now);
     const fence = this.#parts.fenceOf(CDNS_SHARD);
     if (fence === undefined) return;
     if (fence.epoch !== this.#loadedEpoch) this.#reload(fence.epoch);
@@ -248,6 +273,15 @@ export class CdnDesk implements RoomCdn {
     // Should this one own the table next, it goes on with what it has learnt meanwhile.
     this.#scores.set(specs);
     this.#show(table.entries, true);
+  }
+
+  #hear(shard: number, bytes: Uint8Array): void {
+    try {
+      this.#announced.hear(shard, decodeCdnNote(bytes), this.#parts.clock.now());
+      this.#meters.notes.add('rooms');
+    } catch {
+      this.#meters.notes.add('unreadable');
+    }
   }
 
   #beat(bytes: Uint8Array): void {

@@ -1,7 +1,7 @@
 /** Owns the names of everything a room service counts about CDNs, one sentence each. */
 import type { CounterSet, Meter } from '../../src/telemetry/meter.js';
 
-const NOTES = ['table', 'beat', 'sum', 'unknown_cdn', 'old', 'unreadable'] as const;
+const NOTES = ['table', 'rooms', 'beat', 'sum', 'unknown_cdn', 'old', 'unreadable'] as const;
 
 export interface CdnMeters {
   readonly notes: CounterSet<(typeof NOTES)[number]>;
@@ -25,7 +25,7 @@ export function cdnMeters(
   return {
     notes: meter.counters(
       'barrage_cdn_notes_total',
-      'What was heard about CDNs: tables, beats of pushers, sums of reports, and what was passed over',
+      'What was heard about CDNs: tables, rooms on them, beats of pushers, sums of reports, and what was passed over',
       'what',
       NOTES,
     ),

@@ -1,11 +1,12 @@
 /**
  * Owns handing out edges: which, in what order, to whom, from what is known at this moment. Asks
  * nobody; works everything out anew every few milliseconds, so that a call costs microseconds.
- * Rules: SPEC D-DISP-1 to D-DISP-8.
+ * Rules: SPEC D-DISP-1 to D-DISP-8, D-DISP-14.
  */
 import type { DispatchConfig } from '../../src/dispatch-settings.js';
 import type { RoomId } from '../../src/ids.js';
 import type { Random } from '../../src/random.js';
+import type { CdnFact } from '../../src/wire/cdn.js';
 import type { EdgeReport } from '../../src/wire/edge-report.js';
 import { EdgeTable, type Heard, type Region } from './core/edge-table.js';
 import type { EdgeEntry } from './core/edge-entry.js';
@@ -20,6 +21,14 @@ export interface Cdn {
   readonly weight: number;
 }
 export type Cdns = (room: RoomId | undefined, region: string) => readonly Cdn[];
+/** What viewers of a region are told of a room that is on the CDN; undefined: it is not. */
+export type CdnFacts = (room: RoomId, region: string) => CdnFact | undefined;
+
+/** For a viewer that no edge lets in: where the room's files are, and what time it is there. */
+export interface OnCdn {
+  readonly now: number;
+  readonly cdn: CdnFact;
+}
 
 export interface DispatchQuestion {
   readonly room?: RoomId | undefined;
@@ -45,6 +54,7 @@ const ANYWHERE = '';
 export interface DeskParts {
   readonly random: Random;
   readonly cdns: Cdns;
+  readonly cdnFact: CdnFacts;
 }
 
 export class DispatchDesk {
@@ -92,7 +102,7 @@ export class DispatchDesk {
   /** Hands out edges; none when no edge takes another viewer. */
   dispatch(question: DispatchQuestion, now: number): Dispatched {
     const { room, count } = question;
-    const region = this.#regions.of(question, (name) => this.table.region(name) !== undefined);
+    const region = this.#regionOf(question);
     const edges: EdgeEntry[] = [];
     const desks = this.#chain(region);
     for (const strain of ['calm', 'strained'] as const) {
@@ -112,7 +122,23 @@ export class DispatchDesk {
     if (edges.length === 0) return undefined;
     let text = `{"region":"${region}","edges":[${edges[0]!.json}`;
     for (let i = 1; i < edges.length; i++) text += `,${edges[i]!.json}`;
-    return `${text}],"cdns":${this.#cdnText(question.room, region)}}`;
+    const onCdn = this.#onCdn(question.room, region, now);
+    const more = onCdn === undefined ? '}' : `,${JSON.stringify(onCdn).slice(1)}`;
+    return `${text}],"cdns":${this.#cdnText(question.room, region)}${more}`;
+  }
+
+  /** What is answered of the room even with no edge to give; undefined: it is not on the CDN. */
+  onCdn(question: DispatchQuestion, now: number): OnCdn | undefined {
+    return this.#onCdn(question.room, this.#regionOf(question), now);
+  }
+
+  #onCdn(room: RoomId | undefined, region: string, now: number): OnCdn | undefined {
+    const cdn = room && this.#parts.cdnFact(room, region);
+    return cdn && { now: Math.round(now), cdn };
+  }
+
+  #regionOf(question: DispatchQuestion): string {
+    return this.#regions.of(question, (name) => this.table.region(name) !== undefined);
   }
 
   #cdnText(room: RoomId | undefined, region: string): string {

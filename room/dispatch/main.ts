@@ -6,7 +6,7 @@ import type { Random } from '../../src/random.js';
 import { edgesSubject } from '../../src/subjects.js';
 import type { Meter } from '../../src/telemetry/meter.js';
 import { decodeReport } from '../../src/wire/edge-report.js';
-import { DispatchDesk, type Cdns } from './desk.js';
+import { DispatchDesk, type CdnFacts, type Cdns } from './desk.js';
 import { dispatchMeters, type DispatchMeters } from './meters.js';
 
 export interface DispatchParts {
@@ -16,6 +16,8 @@ export interface DispatchParts {
   readonly meter: Meter;
   /** The CDNs of a room for viewers of a region; none unless told otherwise. */
   readonly cdns?: Cdns;
+  /** Which rooms are on them; none unless told otherwise. */
+  readonly cdnFact?: CdnFacts;
 }
 
 export interface RunningDispatch {
@@ -32,7 +34,8 @@ const FORGET_EVERY_MS = 100;
 /** Hears every edge from now on. */
 export function startDispatch(config: DispatchConfig, parts: DispatchParts): RunningDispatch {
   const { bus, clock, random, meter } = parts;
-  const desk = new DispatchDesk(config, { random, cdns: parts.cdns ?? (() => []) });
+  const { cdns = () => [], cdnFact = () => undefined } = parts;
+  const desk = new DispatchDesk(config, { random, cdns, cdnFact });
   const meters = dispatchMeters(meter, {
     edges: () => desk.table.size,
     viewers: () => desk.table.viewers,

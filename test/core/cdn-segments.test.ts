@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { RoomId } from '../../src/ids.js';
 import type { Manifest } from '../../src/wire/cdn.js';
 import { decodeCdnNote, decodeManifest } from '../../src/wire/cdn.js';
-import { Announced } from '../../cdn-pusher/announced.js';
+import { Announced } from '../../src/cdn-announced.js';
 import { FrameRing } from '../../cdn-pusher/core/frame-ring.js';
 import { lineOf } from '../../cdn-pusher/core/lines.js';
 import { placeAfter } from '../../cdn-pusher/core/place.js';
@@ -312,6 +312,8 @@ describe('what comes in', () => {
     expect(announced.hear(1, { epoch: 2, rooms: [[room, 'on']] }, START)).toBe(true);
     expect(announced.hear(1, { epoch: 1, rooms: [[room, 'off']] }, START)).toBe(false);
     expect(announced.modes(1, START)).toEqual([[room, 'on']]);
+    const isOn = (shard: number, at: number) => announced.isOn(shard, room, at);
+    expect([isOn(1, START), isOn(2, START), isOn(1, START + 15_000)]).toEqual([true, false, false]);
     expect(announced.modes(1, START + 15_000)).toEqual([[room, 'off']]);
     expect(announced.modes(1, START + 15_000)).toEqual([]);
   });

@@ -36,7 +36,13 @@ function conductorOf(way: TransportName) {
     edges: { base: async () => 'http://edge', held: nothing, failed: nothing },
     request: { room: 'lobby', position: nothing, cursor: nothing },
   } as unknown as ConductorParts;
-  const events = { line: nothing, joined: nothing, state: nothing, closed: nothing };
+  const events = {
+    line: nothing,
+    joined: nothing,
+    state: nothing,
+    closed: nothing,
+    shutOut: nothing,
+  };
   const conductor = new Conductor([way], 60_000, [parts, events]);
   const join = (index: number) => made[index]!.on.line({ type: 'joined' });
   return { conductor, made, join };

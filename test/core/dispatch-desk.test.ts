@@ -295,3 +295,25 @@ it('D-DISP-8 the answer names region, edges with addresses and place left, and C
     cdns: [],
   });
 });
+
+it('D-DISP-14 of a room on the CDN the fact and the time are told, as the region has it, also without an edge', () => {
+  const cdn = {
+    ...({ mode: 'on', pollMs: 1000, segmentMs: 1000, manifest: 'r/manifest.json' } as const),
+    sources: [{ id: 'c', url: 'https://cdn.example/x/', weight: 3 }],
+  };
+  const desk = deskOf([], {}, undefined, (room, region) =>
+    room === 'r' && region === 'eu' ? cdn : undefined,
+  );
+  const question = { room: 'r' as RoomId, region: 'eu', count: 3, address: '' };
+  // A region is known by its edges.
+  desk.hear(reportOf('a', { region: 'eu' }), NOW);
+  expect(JSON.parse(desk.answer(question, NOW + 0.4)!)).toMatchObject({ cdns: [], now: NOW, cdn });
+  for (const other of [{ room: undefined }, { room: 's' as RoomId }, { region: 'us' }]) {
+    const answer: unknown = JSON.parse(desk.answer({ ...question, ...other }, NOW)!);
+    expect(answer).not.toHaveProperty('cdn');
+    expect(answer).not.toHaveProperty('now');
+  }
+  desk.hear(reportOf('a', { region: 'eu', viewers: 1000 }), NOW + 10);
+  expect(desk.answer(question, NOW + 10)).toBeUndefined();
+  expect(desk.onCdn(question, NOW + 10)).toEqual({ now: NOW + 10, cdn });
+});

@@ -6,15 +6,15 @@ import type { TransportName } from '../../client/types.js';
 import { prepareNginx, type Nginx } from '../kit/nginx.js';
 import { SdkViewer } from '../kit/sdk-viewer.js';
 import { startService, type Service } from '../kit/service.js';
+import { startTalk, type Talk } from '../kit/talk.js';
 import { startTcpProxy, type TcpProxy } from '../kit/tcp-proxy.js';
 
 let service: Service;
 let nginx: Nginx;
 let proxy: TcpProxy;
 const open: SdkViewer[] = [];
-const talks: { stop(): Promise<void> }[] = [];
+const talks: Talk[] = [];
 const WAYS: readonly TransportName[] = ['websocket', 'sse', 'poll'];
-const EVERY_MS = 75;
 /** Each way: viewers hear of a change, and edges of theirs, so much later. */
 const DELAY_MS = 150;
 
@@ -74,30 +74,10 @@ async function watch(way: TransportName): Promise<Watcher> {
   return { viewer: await viewer.live(), by };
 }
 
-/** A room that goes on talking: a gift and two danmaku again and again, until it is told to stop. */
-function talk(name: string, hasGifts = true) {
-  const gifts: string[] = [];
-  const danmaku: string[] = [];
-  let isOver = false;
-  const post = async (publication: { kind: string; text: string }, into: string[]) => {
-    const answer = await service.studio('POST', '/v1/rooms/lobby/publications', publication);
-    expect(answer.status, JSON.stringify(answer.body)).toBe(200);
-    into.push(publication.text);
-  };
-  const talking = (async () => {
-    for (let n = 0; !isOver; n++) {
-      if (hasGifts) await post({ kind: 'gift', text: `${name} gift ${n}` }, gifts);
-      for (const half of 'ab')
-        await post({ kind: 'danmaku', text: `${name} ${n}${half}` }, danmaku);
-      await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
-    }
-  })();
-  const stop = async () => {
-    isOver = true;
-    await talking;
-  };
-  talks.push({ stop });
-  return { gifts, danmaku, stop };
+function talk(name: string, hasGifts = true): Talk {
+  const talking = startTalk(service, name, hasGifts);
+  talks.push(talking);
+  return talking;
 }
 
 const isOn = ({ viewer }: Watcher) => viewer.stream.state.cdn;

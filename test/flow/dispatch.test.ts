@@ -221,6 +221,31 @@ describe('edges that change', () => {
     expect((await plain(own)).status).toBe(503);
   });
 
+  it('D-DISP-14 where a room on the CDN is to be read is told with edges and without one', async () => {
+    const cdn = {
+      ...({ mode: 'on', pollMs: 1000, segmentMs: 1000, manifest: 'lobby/manifest.json' } as const),
+      sources: [{ id: 'main', url: 'https://cdn.example/danmaku/', weight: 2 }],
+    };
+    const cdnFact = (room: string) => (room === 'lobby' ? cdn : undefined);
+    const own = (kit = await startTwoEdges({ edges: [{ region: 'eu' }], cdnFact }));
+    await known(own, 1);
+    // The short way and the long one.
+    for (const name of ['room', '%72oom']) {
+      const { body } = await plain(own, `?${name}=lobby`);
+      expect(body).toMatchObject({ edges: [{ id: 'edge-0' }], cdn });
+      expect(Math.abs(body.now - Date.now())).toBeLessThan(5000);
+    }
+    const user = await keyed(own, 'room=lobby&user=ann');
+    expect(user.body).toMatchObject({ cdn, token: expect.any(String) });
+    await own.edges[0]!.edge.stop();
+    await known(own, 0);
+    const { status, body, headers } = await plain(own, '?room=lobby');
+    expect(status).toBe(503);
+    expect(body).toMatchObject({ error: { code: 'unavailable' }, now: expect.any(Number), cdn });
+    expect(headers.get('retry-after')).not.toBeNull();
+    expect(Object.keys((await plain(own, '?room=other')).body)).toEqual(['error']);
+  });
+
   it('D-DISP-2 viewers are spread by what edges report of those who came', async () => {
     const own = (kit = await startTwoEdges({
       edges: [{ capacity: 4 }, { capacity: 40 }],

@@ -313,3 +313,19 @@ it('R-CDN-8, E-CDN-1 viewers report that a CDN fails them: its share is gone at 
       .find(({ labels }) => JSON.stringify(labels).includes('too_soon'))!.value;
   await until(() => metric() >= 7, 'the bound');
 });
+
+it('D-DISP-14 every service tells viewers that no edge lets in of rooms on the CDN, whoever owns them', async () => {
+  const { cluster } = await start(['one', 'two']);
+  pusher(cluster);
+  const facts = () => cluster.members.map(({ rooms }) => rooms.cdn.factIn(ROOM, ''));
+  expect(facts()).toEqual([undefined, undefined]);
+  await choose(cluster, 'on');
+  const fact: CdnFact = {
+    ...{ mode: 'on', pollMs: 1000, segmentMs: 1000, manifest: 'lobby/manifest.json' },
+    sources: [{ id: 'a', url: A.url, weight: 100 }],
+  };
+  await until(() => facts().every((each) => each !== undefined), 'both know');
+  expect(facts()).toEqual([fact, fact]);
+  await choose(cluster, 'off');
+  await until(() => facts().every((each) => each === undefined), 'both know the end');
+});

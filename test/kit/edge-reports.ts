@@ -1,6 +1,11 @@
 /** Reports of edges that are not there, and a desk that heard them at a time the test says. */
 import { DISPATCH_DEFAULTS, type DispatchConfig } from '../../src/dispatch-settings.js';
-import { DispatchDesk, type Cdns, type DispatchQuestion } from '../../room/dispatch/desk.js';
+import {
+  DispatchDesk,
+  type CdnFacts,
+  type Cdns,
+  type DispatchQuestion,
+} from '../../room/dispatch/desk.js';
 import type { EdgeId, RoomId } from '../../src/ids.js';
 import { seededRandom } from '../../src/random.js';
 import type { EdgeReport } from '../../src/wire/edge-report.js';
@@ -27,10 +32,11 @@ export function deskOf(
   reports: readonly EdgeReport[],
   config: Partial<DispatchConfig> = {},
   cdns: Cdns = () => [],
+  cdnFact: CdnFacts = () => undefined,
 ): DispatchDesk {
   const desk = new DispatchDesk(
     { ...DISPATCH_DEFAULTS, ...config },
-    { random: seededRandom(5), cdns },
+    { random: seededRandom(5), cdns, cdnFact },
   );
   for (const report of reports) desk.hear(report, NOW);
   return desk;

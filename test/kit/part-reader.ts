@@ -1,6 +1,7 @@
 /**
  * The SDK's follower of a CDN over files of one segment that a vector describes: a manifest that names it,
- * answers in order, bodies a piece at a time. Writes down what was asked for, read and told. Judges nothing.
+ * answers in order, bodies a piece at a time; before it other files, so that it is read by who follows the
+ * CDN already. Writes down what was asked for, read and told. Judges nothing.
  */
 import { CdnFollower } from '../../client/cdn-follower.js';
 import type { Segment } from '../../client/core/cdn-reader.js';
@@ -13,6 +14,9 @@ const FACT = {
   ...{ mode: 'on', pollMs: 60_000, segmentMs: 1000, manifest: 'lobby/manifest.json' },
   sources: [{ id: 'a', url: 'https://a.cdn.example/', weight: 1 }],
 };
+/** What is followed before. */
+const BEFORE = { ...FACT, pollMs: 200, manifest: 'before/manifest.json' };
+const BEFORE_MS = 1000;
 /** Past the time of a request that stalls, and the report of half a minute. */
 const RUN_MS = 31_000;
 
@@ -50,6 +54,7 @@ class Files {
   readonly #read: PartsRead;
   readonly #now: () => number;
   #nth = 0;
+  #before = 0;
 
   constructor(
     vector: PartVector,
@@ -63,6 +68,7 @@ class Files {
   }
 
   readonly fetch = async (url: string, init: RequestInit = {}): Promise<Response> => {
+    if (url.includes('/before/')) return this.#earlier(url);
     if (url.endsWith('/manifest.json')) return this.#manifest();
     const { method = 'GET' } = init;
     this.#read.ranges.push(method === 'GET' ? new Headers(init.headers).get('range') : method);
@@ -72,6 +78,15 @@ class Files {
     const { status, headers } = answer;
     return new Response(this.#body(answer, init.signal!), { status, headers });
   };
+
+  /** Of the second manifest on a segment that was begun after the first. */
+  #earlier(url: string): Response {
+    if (!url.endsWith('/manifest.json')) return new Response('');
+    const isFirst = this.#before++ === 0;
+    const head = { version: 1, epoch: 5, at: this.#now(), mode: 'on', next: isFirst ? 1 : 3 };
+    const segments = isFirst ? [] : [{ sequence: 2, name: '2.jsonl', count: 0 }];
+    return Response.json({ ...head, segments });
+  }
 
   #manifest(): Response {
     const at = this.#now();
@@ -138,6 +153,9 @@ export async function readParts(
     delayMaxMs: 10_000,
     turned: () => undefined,
   });
+  follower.configure(BEFORE);
+  await pass(clock, BEFORE_MS);
+  if (!follower.isFollowing) throw new Error('what was there before is not followed');
   follower.configure(FACT);
   await pass(clock, RUN_MS, 500);
   const { leftOut = 0, leftOutBytes = 0 } = follower.stats ?? {};

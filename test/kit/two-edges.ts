@@ -5,7 +5,7 @@
 import { EDGE_DEFAULTS, type EdgeOptions } from '../../edge/options.js';
 import { startEdge, type RunningEdge } from '../../edge/main.js';
 import { startDispatch, type RunningDispatch } from '../../room/dispatch/main.js';
-import type { Cdns } from '../../room/dispatch/desk.js';
+import type { CdnFacts, Cdns } from '../../room/dispatch/desk.js';
 import { startRooms, type RunningRooms } from '../../room/main.js';
 import { MemoryBus } from '../../src/adapters/memory-bus.js';
 import { MemoryStore } from '../../src/adapters/memory-store.js';
@@ -41,6 +41,7 @@ export interface TwoEdgesOptions {
   readonly edges?: readonly Partial<EdgeOptions>[];
   readonly dispatch?: Partial<DispatchConfig>;
   readonly cdns?: Cdns;
+  readonly cdnFact?: CdnFacts;
 }
 
 export async function startTwoEdges(options: TwoEdgesOptions = {}): Promise<TwoEdges> {
@@ -57,7 +58,11 @@ export async function startTwoEdges(options: TwoEdgesOptions = {}): Promise<TwoE
   );
   const dispatch = startDispatch(
     { ...DISPATCH_DEFAULTS, ...options.dispatch },
-    { ...shared, meter, ...(options.cdns && { cdns: options.cdns }) },
+    {
+      ...{ ...shared, meter },
+      ...(options.cdns && { cdns: options.cdns }),
+      ...(options.cdnFact && { cdnFact: options.cdnFact }),
+    },
   );
   const api = await startApiKit({}, { calls: rooms.calls, dispatch });
   const edges: WiredEdge[] = [];

@@ -1,9 +1,9 @@
 /**
  * Owns what rooms have announced of their mode (src/wire/cdn.ts), shard by shard: the newest owner's
- * word counts, and a room unheard of for a while is out. Knows no feed.
+ * word counts, and a room unheard of for a while is out. Knows no feed and no viewer.
  */
-import type { RoomId } from '../src/ids.js';
-import { CDN_FORGET_MS, type CdnNote } from '../src/wire/cdn.js';
+import type { RoomId } from './ids.js';
+import { CDN_FORGET_MS, type CdnNote } from './wire/cdn.js';
 
 /** Rooms remembered of one shard; more are not followed. */
 const ROOMS_MAX = 20_000;
@@ -29,6 +29,12 @@ export class Announced {
       else if (mode === 'on' && rooms.size < ROOMS_MAX) rooms.set(room, { mode, at: now });
     }
     return true;
+  }
+
+  /** Whether the room was said to be on lately. */
+  isOn(shard: number, room: RoomId, now: number): boolean {
+    const heard = this.#rooms.get(shard)?.get(room);
+    return heard?.mode === 'on' && now - heard.at < CDN_FORGET_MS;
   }
 
   /** The clock was stepped: no room is older for it. */
