@@ -121,7 +121,10 @@ export class Conductor {
   #serve(): void {
     this.#retry?.cancel();
     this.#main = { way: this.#ladder.way, purpose: 'serve' };
-    this.#enter({ name: this.#wasLive ? 'recovering' : 'connecting', transport: this.#ladder.way });
+    this.#on.state({
+      name: this.#wasLive ? 'recovering' : 'connecting',
+      transport: this.#ladder.way,
+    });
     void this.#open(this.#main);
   }
 
@@ -186,7 +189,7 @@ export class Conductor {
     const outageMs = this.#lostAt && entry.joinedAt - this.#lostAt;
     this.#lostAt = undefined;
     this.#wasLive = true;
-    this.#enter({ name: entry.way === 'poll' ? 'polling' : 'live', transport: entry.way });
+    this.#on.state({ name: entry.way === 'poll' ? 'polling' : 'live', transport: entry.way });
     this.#schedule();
     this.#on.joined(outageMs);
   }
@@ -271,7 +274,7 @@ export class Conductor {
     this.#notBefore = clock.now() + Math.min(retryMs, end.retryAfterMs ?? 0);
     this.#retry?.cancel();
     this.#retry = clock.after(waitMs, () => this.#serve());
-    this.#enter({ name, retryMs: waitMs, ...whyOf(end) });
+    this.#on.state({ name, retryMs: waitMs, ...whyOf(end) });
   }
 
   /** The network is back or somebody looks again: no time to wait, and a link may be dead. */
@@ -290,17 +293,13 @@ export class Conductor {
     this.stop();
     this.#on.closed(whyOf(end));
   }
-
-  #enter(state: Omit<State, 'cdn'>): void {
-    this.#on.state(state);
-  }
 }
 
 function whyOf({ reason, code, message }: LinkEnd) {
   return {
     reason,
-    ...(code === undefined ? {} : { code }),
-    ...(message === undefined ? {} : { message }),
+    ...(code && { code }),
+    ...(message && { message }),
   };
 }
 

@@ -3,7 +3,7 @@
  * is no success means. Knows no line.
  */
 import { endOfStatus, type LinkEnd } from './core/closing.js';
-import type { Cancel, Clock } from './clock.js';
+import type { Clock } from './clock.js';
 import type { FetchLike, Line } from './types.js';
 
 /** A request that failed, with what to do about it. */
@@ -40,10 +40,10 @@ export async function ask({ clock, fetch }: HttpParts, request: Ask): Promise<Re
   const late = clock.after(withinMs, () => stop.abort());
   try {
     const answer = await fetch(url, {
-      ...(body === undefined ? {} : { method: 'POST', body }),
+      ...(body && { method: 'POST', body }),
       headers: {
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token && { authorization: `Bearer ${token}` }),
+        ...(body && { 'content-type': 'application/json' }),
         ...headers,
       },
       ...{ cache: 'no-store', credentials: 'omit', signal: stop.signal },
@@ -62,7 +62,7 @@ export async function ask({ clock, fetch }: HttpParts, request: Ask): Promise<Re
 
 /** The answer's JSON object; rejects with RequestFailed. */
 export async function askJson(parts: HttpParts, request: Ask): Promise<Line> {
-  const late = bodyLimit(parts.clock, request);
+  const late = parts.clock.after(request.withinMs * 2, () => request.stop.abort());
   try {
     return (await (await ask(parts, request)).json()) as Line;
   } catch (error) {
@@ -91,10 +91,6 @@ export async function askFacts(
   return facts && { ...facts, type: 'facts' };
 }
 
-function bodyLimit(clock: Clock, { withinMs, stop }: Ask): Cancel {
-  return clock.after(withinMs * 2, () => stop.abort());
-}
-
 async function failedOf(answer: Response): Promise<RequestFailed> {
   const body = (await answer.json().catch(() => undefined)) as Partial<Line> | undefined;
   const retryAfter = answer.headers.get('retry-after');
@@ -103,10 +99,8 @@ async function failedOf(answer: Response): Promise<RequestFailed> {
 
 /** A room's address at an edge. */
 export function roomUrl(base: string, room: string, what: string, query: object = {}): string {
-  const params = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined) params.set(name, String(value));
-  }
-  const text = params.toString();
+  // JSON leaves out what is undefined.
+  const given = JSON.parse(JSON.stringify(query)) as Record<string, string>;
+  const text = String(new URLSearchParams(given));
   return `${base}/v1/rooms/${encodeURIComponent(room)}/${what}${text === '' ? '' : `?${text}`}`;
 }

@@ -40,7 +40,7 @@ export class Intake {
   #timer: Cancel | undefined;
   #aheadMs = 0;
   /** The same as heads of answers told it. */
-  #heardMs: number | undefined;
+  #heardMs = NaN;
   #online: number | undefined;
   /** Of the edge that was joined last. */
   #region: unknown;
@@ -132,7 +132,7 @@ export class Intake {
    * truth; far behind it the device's own clock has been set forward.
    */
   #heardClock(aheadMs: number): undefined {
-    const behind = (this.#heardMs ?? -Infinity) - aheadMs;
+    const behind = this.#heardMs - aheadMs;
     if (behind > 0 && behind < CLOCK_SET_MS) return;
     this.#aheadMs = this.#heardMs = aheadMs;
   }

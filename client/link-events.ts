@@ -54,7 +54,7 @@ export class EventsLink implements Link {
       token,
       headers: {
         accept: 'text/event-stream',
-        ...(place === undefined ? {} : { 'last-event-id': place }),
+        ...(place && { 'last-event-id': place }),
       },
       withinMs: this.#parts.connectMs,
       stop: this.#stop,

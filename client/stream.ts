@@ -305,7 +305,7 @@ function waysOf({ transports = WAYS }: ConnectOptions, parts: LinkParts): readon
   const ways = transports.filter(
     (way) => WAYS.includes(way) && (way !== 'websocket' || parts.WebSocket !== undefined),
   );
-  if (ways.length === 0) throw new TypeError('none of these transports can be used here');
+  if (ways.length === 0) throw new TypeError('no transport works here');
   return ways;
 }
 

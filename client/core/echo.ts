@@ -95,9 +95,9 @@ export function echoOf(id: string, danmaku: Danmaku, user: { id: string } | unde
   const { text, kind = 'danmaku', style, data } = danmaku;
   return {
     ...{ id, kind, lane: 'normal', at, own: true },
-    ...(user === undefined ? {} : { user: { id: user.id } }),
+    ...(user && { user: { id: user.id } }),
     ...(text === undefined ? {} : { text }),
-    ...(style === undefined ? {} : { style }),
+    ...(style && { style }),
     ...(data === undefined ? {} : { data }),
   } as Publication;
 }
