@@ -80,28 +80,24 @@ export const COEFFICIENTS = {
     meaning: 'µs for a danmaku refused or let go at the edge',
   },
   edgeAdmitUs: {
-    value: 37,
-    from: 'a short run, no report yet',
+    value: 40.66,
+    from: '2026-11-29-ee7d728 cluster',
     meaning: 'µs at the edge for a danmaku that goes on to the room over NATS, with its verdict',
   },
   roomAdmitUs: {
-    value: 22,
-    from: 'a short run, no report yet',
+    value: 26.49,
+    from: '2026-11-29-ee7d728 cluster',
     meaning: 'µs at the room for a danmaku that comes over NATS, with its verdict',
   },
   roomKeepUs: {
-    value: 214,
-    from: 'a short run, no report yet',
+    value: 288.1,
+    from: '2026-11-29-ee7d728 cluster',
     meaning: 'µs at the room for a keepable post that is stored in Redis',
   },
-  redisKeepUs: {
-    value: 19,
-    from: 'a short run, no report yet',
-    meaning: 'µs of Redis for it',
-  },
+  redisKeepUs: { value: 17.96, from: '2026-11-29-ee7d728 cluster', meaning: 'µs of Redis for it' },
   natsUs: {
-    value: 53,
-    from: 'a short run, no report yet',
+    value: 56.32,
+    from: '2026-11-29-ee7d728 cluster',
     meaning:
       'µs of NATS for a note in or out, at a few hundred a second: more of them cost less each',
   },

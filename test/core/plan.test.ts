@@ -230,8 +230,13 @@ describe('what is taken as given', () => {
 
   it('P-PLAN-7 files of the CDN reach viewers as late as the bench measured', () => {
     const rows = reportsOf(join(ROOT, 'bench', 'report'))('cdn')[0]!.rows;
+    // Where nginx had a core enough: each viewer asks twice a second.
+    const carried = rows.filter(
+      (row) => row.values['requestsPerSecond']! > 0.995 * 2 * Number(row.case['viewers']),
+    );
+    expect(carried.length).toBeGreaterThanOrEqual(3);
     const { cdn } = plan({ viewers: '1M', cdn: '1' });
-    for (const { values } of rows) {
+    for (const { values } of carried) {
       expect(Math.abs(cdn!.delayP50Ms / values['delayP50Ms']! - 1)).toBeLessThan(0.1);
       expect(Math.abs(cdn!.delayP99Ms / values['delayP99Ms']! - 1)).toBeLessThan(0.1);
     }
