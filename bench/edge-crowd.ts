@@ -17,6 +17,8 @@ import { ViewerLoad, type Builder } from './viewer-load.js';
 export const ROOM = 'room';
 const SERVERS = ['/usr/sbin/nats-server', '/usr/bin/nats-server', '/usr/local/bin/nats-server'];
 const JOIN_MS_MAX = 120_000;
+/** A million take a quarter of an hour to join. */
+const SECONDS_MAX = 3600;
 const START_MS_MAX = 30_000;
 /** Connections of one source address at most: from half of its ports on, finding a free one is slow. */
 const ADDRESS_VIEWERS = 12_000;
@@ -87,7 +89,8 @@ export class EdgeCrowd {
     const tokens = Array.from({ length: viewers }, (_, i) => this.#token(`u${first + i}`));
     const load = new ViewerLoad(this.#builder, {
       ...{ port, room: ROOM, path: `/v1/ws?room=${ROOM}`, viewers, tokens },
-      ...{ rate: 20_000, addresses: this.#addresses },
+      // As many on their way as an edge answers within the time a handshake may take.
+      ...{ rate: 20_000, pending: 512, addresses: this.#addresses, secondsMax: SECONDS_MAX },
     });
     this.loads.push(load);
     await load.ready(JOIN_MS_MAX);

@@ -71,6 +71,8 @@ export interface LoadOptions {
   readonly processes?: number;
   /** Connections on their way at once, of each process; compiled viewers only. */
   readonly pending?: number;
+  /** After so long the load ends by itself, 15 min unless told otherwise. */
+  readonly secondsMax?: number;
   /** One token a viewer, in turn. */
   readonly tokens?: readonly string[];
   /** What speaking viewers say, in turn. */
@@ -233,7 +235,8 @@ export class ViewerLoad {
     const { addresses = Math.max(4, Math.ceil(viewers / ADDRESS_VIEWERS)) } = options;
     const { rooms = 1 } = options;
     const args = { port, path, room, rooms, viewers, format, rate, processes, addresses };
-    const list = Object.entries({ ...args, seconds: SECONDS_MAX }).flatMap(([name, value]) => [
+    const { secondsMax = SECONDS_MAX } = options;
+    const list = Object.entries({ ...args, seconds: secondsMax }).flatMap(([name, value]) => [
       `--${name}`,
       String(value),
     ]);

@@ -32,6 +32,8 @@ const BACKOFF_MS = { first: 50, most: 300 } as const;
 const SLOTS_EVERY_MS = 1000;
 /** A closed connection is given this long to say goodbye. */
 const GOODBYE_MS = 50;
+/** Replicas that are there answer at once. */
+const LOOK_MS = 20;
 const LIBRARY_WORDS = /enableOfflineQueue|Connection is closed|Failed to refresh slots cache/;
 
 export class RedisLink {
@@ -89,12 +91,18 @@ export class RedisLink {
    * Runs them in order on one connection and then waits there for replicas: WAIT tells of what was
    * written on its own connection only. Answers how many replicas have all of it. `whole` sends the
    * text of each script once, ahead of its digest.
+   *
+   * Replicas count that were there before the writes, too: a Redis that was just started and has none
+   * does not count what it writes (7.0: `master_repl_offset` stays 0), and WAIT then takes the next
+   * one that comes for one that has it.
    */
   async runAndWait(
     calls: readonly Call[],
     whole: boolean,
   ): Promise<{ readonly outcomes: Outcome[]; readonly replicas: number }> {
+    const { waitReplicas, waitMs } = this.#options;
     const pipeline = this.#redis.pipeline();
+    pipeline.wait(waitReplicas, LOOK_MS);
     const told = new Set<string>();
     for (const { script, keys, args } of calls) {
       if (!whole || told.has(script.sha)) {
@@ -104,13 +112,12 @@ export class RedisLink {
         told.add(script.sha);
       }
     }
-    pipeline.wait(this.#options.waitReplicas, this.#options.waitMs);
+    pipeline.wait(waitReplicas, waitMs);
     const results = (await pipeline.exec()) ?? [];
-    const [error, replicas] = results.at(-1) ?? [];
     const outcomes = results
-      .slice(0, -1)
+      .slice(1, -1)
       .map(([refusal, reply]): Outcome => (refusal === null ? { reply } : { error: refusal }));
-    return { outcomes, replicas: error === null && typeof replicas === 'number' ? replicas : 0 };
+    return { outcomes, replicas: Math.min(countOf(results[0]), countOf(results.at(-1))) };
   }
 
   /** Asks every node for a sign of life and leaves those that give none. */
@@ -266,4 +273,9 @@ function splitAddress(address: string): { readonly host: string; readonly port: 
     host: address.slice(0, at).replace(/^\[|\]$/g, ''),
     port: Number(address.slice(at + 1)),
   };
+}
+
+/** What WAIT answered; 0 when it failed. */
+function countOf([error, count]: readonly [unknown, unknown] = [undefined, 0]): number {
+  return error === null && typeof count === 'number' ? count : 0;
 }

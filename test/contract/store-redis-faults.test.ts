@@ -289,6 +289,23 @@ it('S-REDIS-5 what too few replicas have is not acknowledged', async () => {
   expect(await checkedNext(store, room)).toBe(6);
 });
 
+it('S-REDIS-5 a replica that comes after the writing does not count, whatever Redis says', async () => {
+  const server = kept(await startRedis());
+  const meter = new Meter();
+  const options = { waitReplicas: 1, waitMs: 4000, commandTimeoutMs: 6000 };
+  const store = await open([server], options, { meter });
+  const fence = await fenceOf(store, room);
+  const before = Number(await server.ask('DBSIZE'));
+  const refusing = refusalOf(store.commit(room, fence, entry(1)));
+  await until(async () => Number(await server.ask('DBSIZE')) > before);
+  kept(await startReplica(server));
+  expect(await refusing).toMatchObject({ code: 'store_failed' });
+  expect(sample(meter, 'barrage_redis_failures_total', 'replicas')).toBe(1);
+  const next = await checkedNext(store, room);
+  await store.commit(room, fence, entry(next));
+  expect(await checkedNext(store, room)).toBe(next + 1);
+});
+
 it('S-REDIS-6 out of memory is store_full with nothing half written; what takes away goes on', async () => {
   const server = kept(await startRedis(['--maxmemory-policy', 'noeviction']));
   const store = await open([server]);
