@@ -33,10 +33,12 @@ export class RedisCommands {
   /** Commits waiting for the one before, by the way they go. */
   readonly #lines = new Map<number, Waiting[]>();
   /**
-   * Ways on which Redis has the scripts since it was connected to. A digest it does not know is
-   * answered only after the wait for replicas behind it: what follows would wait twice.
+   * Digests that Redis knows on a way since it was connected to. One it does not know is answered only
+   * after the wait for replicas behind it: what follows would wait twice.
    */
-  readonly #told = new Set<number>();
+  readonly #told = new Map<number, Set<string>>();
+  /** Ways whose last commit enough replicas have: nothing that is read there can be lost. */
+  readonly #sure = new Set<number>();
   #pending = 0;
   #pendingBytes = 0;
   #idle: (() => void) | undefined;
@@ -56,6 +58,7 @@ export class RedisCommands {
     const reconnected = (): void => {
       this.meters.reconnects.add();
       this.#told.clear();
+      this.#sure.clear();
     };
     this.#link = new RedisLink(options, { clock: parts.clock, log: parts.log, reconnected });
   }
@@ -76,6 +79,26 @@ export class RedisCommands {
       return this.#enter(call, (settle) => this.#send(call, settle));
     }
     return this.#enter(call, (settle) => this.#queue({ call, settle }, line));
+  }
+
+  /**
+   * As `run`, for what others are answered by: what was written before it and may still be lost with
+   * its Redis, such as a commit that was refused for want of replicas, is not taken for kept. Rejects
+   * as `replicas` when too few have it.
+   */
+  async read(call: Call, line: number): Promise<unknown> {
+    const { waitReplicas } = this.#options;
+    if (waitReplicas === 0) return this.run(call);
+    if (this.#isSure(line)) {
+      const reply = await this.run(call);
+      if (this.#isSure(line)) return reply;
+    }
+    // WAIT goes by where the log of Redis is after any command of its connection.
+    const { reply, replicas } = await this.commit(call, line);
+    if (replicas < waitReplicas) {
+      throw this.#count(failure('replicas', `${replicas} of ${waitReplicas}`));
+    }
+    return reply;
   }
 
   /** Refuses what comes, lets what is under way end. */
@@ -172,28 +195,39 @@ export class RedisCommands {
     // What else this turn of the process brings joins the first group.
     await Promise.resolve();
     while (queue.length > 0) {
-      await this.#runGroup(queue.splice(0, GROUP_MAX), !this.#told.has(line));
-      this.#told.add(line);
+      const replicas = await this.#runGroup(queue.splice(0, GROUP_MAX), line);
+      if (replicas >= this.#options.waitReplicas) this.#sure.add(line);
+      else this.#sure.delete(line);
     }
     this.#lines.delete(line);
   }
 
-  async #runGroup(group: readonly Waiting[], whole: boolean): Promise<void> {
+  #isSure(line: number): boolean {
+    return this.#sure.has(line) && !this.#lines.has(line);
+  }
+
+  /** How many replicas have all of it. */
+  async #runGroup(group: readonly Waiting[], line: number, isAgain = false): Promise<number> {
     const calls = group.map(({ call }) => call);
+    const told = (!isAgain && this.#told.get(line)) || new Set<string>();
     const { outcomes, replicas } = await this.#link
-      .runAndWait(calls, whole)
+      .runAndWait(calls, told)
       .catch((error: unknown) => ({
         outcomes: calls.map((): Outcome => ({ error })),
         replicas: 0,
       }));
+    if (outcomes.some((outcome) => 'reply' in outcome)) {
+      for (const { script } of calls) told.add(script.sha);
+      this.#told.set(line, told);
+    }
     const again: Waiting[] = [];
     group.forEach((waiting, index) => {
       const outcome = outcomes[index] ?? { error: new Error('no answer') };
-      const isUnknown = !whole && 'error' in outcome && isNoScript(outcome.error);
+      const isUnknown = !isAgain && 'error' in outcome && isNoScript(outcome.error);
       if (isUnknown) again.push(waiting);
       else waiting.settle(outcome, replicas);
     });
-    if (again.length > 0) await this.#runGroup(again, true);
+    return again.length > 0 ? this.#runGroup(again, line, true) : replicas;
   }
 
   #count({ kind, error }: Failure): BarrageError {

@@ -89,8 +89,8 @@ export class RedisLink {
 
   /**
    * Runs them in order on one connection and then waits there for replicas: WAIT tells of what was
-   * written on its own connection only. Answers how many replicas have all of it. `whole` sends the
-   * text of each script once, ahead of its digest.
+   * written on its own connection only. Answers how many replicas have all of it. `told` holds the
+   * digests Redis knows: of another script the text goes once ahead of it.
    *
    * Replicas count that were there before the writes, too: a Redis that was just started and has none
    * does not count what it writes (7.0: `master_repl_offset` stays 0), and WAIT then takes the next
@@ -98,18 +98,18 @@ export class RedisLink {
    */
   async runAndWait(
     calls: readonly Call[],
-    whole: boolean,
+    told: ReadonlySet<string>,
   ): Promise<{ readonly outcomes: Outcome[]; readonly replicas: number }> {
     const { waitReplicas, waitMs } = this.#options;
     const pipeline = this.#redis.pipeline();
     pipeline.wait(waitReplicas, LOOK_MS);
-    const told = new Set<string>();
+    const known = new Set(told);
     for (const { script, keys, args } of calls) {
-      if (!whole || told.has(script.sha)) {
+      if (known.has(script.sha)) {
         pipeline.evalsha(script.sha, keys.length, ...keys, ...args);
       } else {
         pipeline.eval(script.text, keys.length, ...keys, ...args);
-        told.add(script.sha);
+        known.add(script.sha);
       }
     }
     pipeline.wait(waitReplicas, waitMs);

@@ -118,10 +118,9 @@ class RedisStore implements Store {
   async load(room: RoomId): Promise<StoredRoom | undefined> {
     const shard = shardOfLog(room);
     const keys = this.#keys.ofRoom(room);
-    const found = await this.#run(
-      scripts.LOAD,
-      [this.#keys.lease(shard), keys.room, keys.records],
-      [],
+    const found = await this.#commands.read(
+      { script: scripts.LOAD, keys: [this.#keys.lease(shard), keys.room, keys.records], args: [] },
+      this.#lineOf(shard),
     );
     if (!Array.isArray(found)) return undefined;
     const [lease, bounds, pairs] = found as [(string | null)[], string[], string[]];
@@ -149,8 +148,8 @@ class RedisStore implements Store {
       keys: [this.#keys.lease(fence.shard), ...Object.values(keys), this.#keys.rooms(shard)],
       args: argumentsOf(room, changes, right, this.#clock.now()),
     };
-    const line = this.#options.mode === 'cluster' ? shard : 0;
-    this.#settle(await this.#commands.commit(call, line), fence, term, right.seq);
+    const done = await this.#commands.commit(call, this.#lineOf(shard));
+    this.#settle(done, fence, term, right.seq);
   }
 
   async readLog(room: RoomId, from: number, limit: number, bytes: number): Promise<LogEntry[]> {
@@ -173,7 +172,8 @@ class RedisStore implements Store {
   }
 
   async findKey(room: RoomId, key: string, now: number): Promise<RepliedKey | undefined> {
-    const text = await this.#run(scripts.FIND, [this.#keys.ofRoom(room).replies], [key]);
+    const call = { script: scripts.FIND, keys: [this.#keys.ofRoom(room).replies], args: [key] };
+    const text = await this.#commands.read(call, this.#lineOf(shardOfLog(room)));
     if (typeof text !== 'string') return undefined;
     const kept = JSON.parse(text) as KeptReply;
     return kept.expiresAt > now ? { key, ...kept } : undefined;
@@ -185,6 +185,11 @@ class RedisStore implements Store {
 
   #run(script: scripts.Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     return this.#commands.run({ script, keys, args });
+  }
+
+  /** Commits of one line go to one server, one after another. */
+  #lineOf(shard: number): number {
+    return this.#options.mode === 'cluster' ? shard : 0;
   }
 
   #termOf({ shard, epoch }: Fence): Term | undefined {

@@ -279,8 +279,12 @@ it('S-REDIS-5 what too few replicas have is not acknowledged', async () => {
   const refused = await refusalOf(store.commit(room, fence, entry(1)));
   expect(refused).toMatchObject({ code: 'store_failed', retryAfterMs: expect.any(Number) });
   expect(sample(meter, 'barrage_redis_failures_total', 'replicas')).toBe(1);
+  // It was written all the same, and is not taken for kept by reading it either.
+  expect(await refusalOf(store.load(room))).toMatchObject({ code: 'store_failed' });
+  expect(await refusalOf(store.findKey(room, 'key', 0))).toMatchObject({ code: 'store_failed' });
+  expect(sample(meter, 'barrage_redis_failures_total', 'replicas')).toBe(3);
   kept(await startReplica(server));
-  // It was written all the same: the room looks again, as after any conflict.
+  // The room looks again, as after any conflict.
   expect(await codeOf(store.commit(room, fence, entry(1)))).toBe('conflict');
   await store.commit(room, fence, entry(await checkedNext(store, room)));
   await server.ask('SCRIPT', 'FLUSH');
