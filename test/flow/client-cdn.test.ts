@@ -30,7 +30,7 @@ beforeAll(async () => {
   });
   await nginx.start();
   const cdn = {
-    ...{ pusher: true, poll: '200ms', segment: { age: '200ms' }, window: '2s' },
+    ...{ pusher: true, poll: '200ms', segment: { age: '200ms' }, window: '10s' },
     directory: { folder: join(nginx.folder, 'cdn') },
     sources: [{ id: 'nginx', url: nginx.url, weight: 1 }],
   };

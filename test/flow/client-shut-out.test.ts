@@ -25,7 +25,7 @@ beforeAll(async () => {
   nginx = await startFileNginx();
   proxy = await startTcpProxy(1);
   const cdn = {
-    ...{ pusher: true, poll: '200ms', segment: { age: '200ms' }, window: '2s' },
+    ...{ pusher: true, poll: '200ms', segment: { age: '200ms' }, window: '10s' },
     directory: { folder: join(nginx.folder, 'cdn') },
     sources: [{ id: 'nginx', url: nginx.url, weight: 1 }],
   };

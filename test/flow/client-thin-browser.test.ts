@@ -16,7 +16,7 @@ const EVERY_MS = 75;
 beforeAll(async () => {
   nginx = await startFileNginx();
   const cdn = {
-    ...{ pusher: true, poll: '200ms', segment: { age: '200ms' }, window: '2s' },
+    ...{ pusher: true, poll: '200ms', segment: { age: '200ms' }, window: '10s' },
     directory: { folder: join(nginx.folder, 'cdn') },
     sources: [{ id: 'nginx', url: nginx.url, weight: 1 }],
   };
