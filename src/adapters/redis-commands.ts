@@ -95,10 +95,15 @@ export class RedisCommands {
     }
     // WAIT goes by where the log of Redis is after any command of its connection.
     const { reply, replicas } = await this.commit(call, line);
-    if (replicas < waitReplicas) {
-      throw this.#count(failure('replicas', `${replicas} of ${waitReplicas}`));
-    }
+    this.checkReplicas(replicas);
     return reply;
+  }
+
+  /** Throws `store_failed` when too few have it; counted as `replicas`. */
+  checkReplicas(replicas: number): void {
+    const { waitReplicas } = this.#options;
+    if (replicas >= waitReplicas) return;
+    throw this.#count(failure('replicas', `${replicas} of ${waitReplicas}`));
   }
 
   /** Refuses what comes, lets what is under way end. */

@@ -217,10 +217,7 @@ class RedisStore implements Store {
     }
     term.done = Math.max(term.done, seq);
     this.#commands.meters.keysForgotten.add(Number(detail));
-    const { waitReplicas } = this.#options;
-    if (replicas >= waitReplicas) return;
-    this.#commands.meters.failures.add('replicas');
-    throw failure('replicas', `${replicas} of ${waitReplicas}`).error;
+    this.#commands.checkReplicas(replicas);
   }
 
   #wentBack({ shard, epoch }: Fence): void {
